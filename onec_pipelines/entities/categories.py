@@ -1,0 +1,29 @@
+"""Категории: the folders of Номенклатура as a tree; cycles are cut and orphans hang at the root (PROTOCOL §11.2)."""
+
+from __future__ import annotations
+
+from onec_pipelines.spec import OBJECT_FIELDS, Column, Entity, Field, Source, Target, ref
+
+CATEGORIES = Entity(
+    name="categories",
+    title_ru="Категории (группы номенклатуры)",
+    description="Tree of product folders, with path and depth; a cycle is cut and an orphan hangs at the root.",
+    group="catalog",
+    source=Source(resources=("Catalog_Номенклатура",), filter="IsFolder eq true"),
+    fields=(
+        *OBJECT_FIELDS,
+        Field(name="name", source=("Description",), transform="clean_text", nullable=False, max_length=150),
+        Field(name="code", source=("Code",), transform="strip", required=False),
+        ref("parent_ref", "Parent_Key", to="categories"),
+    ),
+    target=Target(
+        table="shop.categories",
+        columns=(
+            Column(name="name", copy="name"),
+            Column(name="code", copy="code"),
+            Column(name="parent_id", reference="parent_ref"),
+            Column(name="is_deleted", copy="deletion_mark"),
+        ),
+        finish="SELECT integ.refresh_category_tree()",
+    ),
+)

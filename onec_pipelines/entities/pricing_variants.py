@@ -1,0 +1,22 @@
+"""ХарактеристикиНоменклатурыДляЦенообразования: the variants that prices of pricing 2.5 are set for (PROTOCOL §11.4)."""
+
+from __future__ import annotations
+
+from onec_pipelines.spec import OBJECT_FIELDS, Column, Entity, Field, Source, Target
+
+PRICING_VARIANTS = Entity(
+    name="pricing_variants",
+    title_ru="Характеристики для ценообразования",
+    description="Variants as pricing 2.5 sees them: several product variants may share one.",
+    group="prices",
+    source=Source(resources=("Catalog_ХарактеристикиНоменклатурыДляЦенообразования",)),
+    fields=(
+        *OBJECT_FIELDS,
+        Field(name="name", source=("Description",), transform="clean_text", required=False),
+    ),
+    target=Target(
+        table="shop.pricing_variants",
+        columns=(Column(name="name", copy="name"), Column(name="is_deleted", copy="deletion_mark")),
+    ),
+    optional=True,
+)

@@ -1,0 +1,97 @@
+"""A scan = one reading of an entity from its first page to its last: its checkpoint and the keys it has seen.
+
+Seen keys live in an unlogged table of their own (no WAL for an unchanged reload). PostgreSQL empties it after a crash of the server;
+then its count no longer fits the checkpoint and the scan starts anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psycopg
+
+from onec_pipelines.db import clean_sql
+from onec_pipelines.ledger import state
+from onec_pipelines.spec import Entity
+
+Tx = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """How far a scan has come: parts that are done, and the paging cursor within the current one.
+
+    `plan` is a fingerprint of what is asked for: a scan of another plan is not continued. `seen` counts the rows of the seen table.
+    """
+
+    scan_id: int
+    plan: str
+    parts_done: tuple[str, ...] = ()
+    part: str = ""
+    cursor: dict[str, Any] | None = None
+    rows: int = 0
+    rejected: int = 0
+    duplicates: int = 0
+    pages: int = 0
+    seen: int = 0
+    count_before: int | None = None
+    count_after: int | None = None
+
+    @property
+    def table(self) -> str:
+        """The scan's table of seen keys."""
+        return f"integ.seen_{self.scan_id:d}"
+
+
+def resume(tx: Tx, system_name: str, entity: str, plan: str) -> Checkpoint | None:
+    """The unfinished scan of this plan, or None when there is none that can be continued."""
+    document = state.read(tx, system_name, entity, "scan")
+    if document is None or document["plan"] != plan:
+        return None
+    checkpoint = Checkpoint(**{**document, "parts_done": tuple(document["parts_done"])})
+    exists = tx.execute("SELECT to_regclass(%s) IS NOT NULL", (checkpoint.table,)).fetchone()
+    if not exists or not exists[0]:
+        return None
+    count = tx.execute(f"SELECT count(*) FROM {checkpoint.table}".encode()).fetchone()
+    return checkpoint if count and count[0] == checkpoint.seen else None
+
+
+def begin(tx: Tx, system_name: str, entity: str, *, plan: str, scan_id: int) -> Checkpoint:
+    """A new scan; what an older one left is dropped."""
+    old = state.read(tx, system_name, entity, "scan")
+    if old is not None:
+        tx.execute(f"DROP TABLE IF EXISTS integ.seen_{int(old['scan_id']):d}".encode())
+    checkpoint = Checkpoint(scan_id=scan_id, plan=plan)
+    tx.execute(f"DROP TABLE IF EXISTS {checkpoint.table}".encode())
+    tx.execute(f"CREATE UNLOGGED TABLE {checkpoint.table} (row_key uuid NOT NULL)".encode())
+    save(tx, system_name, entity, checkpoint)
+    return checkpoint
+
+
+def save(tx: Tx, system_name: str, entity: str, checkpoint: Checkpoint) -> None:
+    """Move the checkpoint, in the transaction that stored the rows up to it."""
+    state.write(tx, system_name, entity, "scan", asdict(checkpoint))
+
+
+def note_seen(tx: Tx, entity: Entity, checkpoint: Checkpoint, rejected_keys: list[str]) -> int:
+    """Add the keys of the staged rows and of rejects whose key is readable (they exist in 1C). Gives how many were added."""
+    staged = tx.execute(
+        f"INSERT INTO {checkpoint.table} (row_key) {clean_sql.staged_keys(entity)}".encode()
+    ).rowcount
+    for key in rejected_keys:
+        tx.execute(f"INSERT INTO {checkpoint.table} (row_key) VALUES (%s)".encode(), (key,))
+    return staged + len(rejected_keys)
+
+
+def distinct_seen(tx: Tx, checkpoint: Checkpoint) -> int:
+    """How many different keys the scan has seen."""
+    row = tx.execute(f"SELECT count(DISTINCT row_key) FROM {checkpoint.table}".encode()).fetchone()
+    return int(row[0]) if row else 0
+
+
+def end(tx: Tx, system_name: str, entity: str, checkpoint: Checkpoint, summary: dict[str, Any]) -> None:
+    """The scan is over: its summary stays (replay reads it), its checkpoint and seen keys go."""
+    tx.execute(f"DROP TABLE IF EXISTS {checkpoint.table}".encode())
+    state.forget(tx, system_name, entity, "scan")
+    state.write(tx, system_name, entity, "complete", {"scan_id": checkpoint.scan_id, **summary})

@@ -1,0 +1,111 @@
+"""The shop layer's writes: ids for what is new, one set-based merge of what differs, references that wait for their object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from onec_pipelines.db import shop_sql
+from onec_pipelines.ledger import clean_rows, state
+from onec_pipelines.spec import Entity, Target
+
+Tx = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merged:
+    """What a merge into the shop did. `held` rows wait for an object they cannot do without; `unresolved` counts all waiting references."""
+
+    ids_new: int
+    new: int
+    changed: int
+    held: int
+    unresolved: int
+
+
+def assign_ids(tx: Tx, entity: Entity, *, system_name: str, everything: bool) -> int:
+    """Give ids to objects that have none; registers have no ids. Gives the number of new mappings."""
+    if not entity.has_ids:
+        return 0
+    since = 0 if everything else _mark(tx, entity, system_name)["through"]
+    statement = shop_sql.assign_ids(entity, everything=everything)
+    row = tx.execute(statement.encode(), {"system_name": system_name, "since": since}).fetchone()
+    return int(row[0]) if row else 0
+
+
+def merge(tx: Tx, entity: Entity, *, system_name: str, everything: bool) -> Merged:
+    """Bring the shop's table to what clean says.
+
+    Looks only at rows that changed since the last merge, wait for an object that has come, or, when a table behind the joins changed, at all.
+    """
+    mark = _mark(tx, entity, system_name)
+    reads = _reads(tx, entity, system_name)
+    through = clean_rows.newest_change(tx, entity.clean_table, system_name=system_name)
+    full = everything or mark["reads"] != reads
+    values = {"system_name": system_name, "since": mark["through"]}
+    ids_new = assign_ids(tx, entity, system_name=system_name, everything=full)
+    tx.execute(shop_sql.create_source(entity, everything=full).encode(), values)
+    tx.execute(f"ANALYZE {shop_sql.SOURCE}".encode())
+    _note_references(tx, entity, values)
+    row = tx.execute(shop_sql.write_shop(entity).encode(), values).fetchone()
+    for child in entity.target.children:
+        _merge_child(tx, entity, child, values)
+    tx.execute(f"DROP TABLE {shop_sql.SOURCE}".encode())
+    if entity.target.finish:
+        tx.execute(entity.target.finish.encode(), values)
+    state.write(tx, system_name, entity.name, "shop", {"through": through, "reads": reads})
+    new, changed, held = row or (0, 0, 0)
+    return Merged(
+        ids_new=ids_new,
+        new=new,
+        changed=changed,
+        held=held,
+        unresolved=unresolved(tx, entity, system_name=system_name),
+    )
+
+
+def unresolved(tx: Tx, entity: Entity, *, system_name: str) -> int:
+    """How many references of the entity wait for their object."""
+    row = tx.execute(
+        "SELECT count(*) FROM integ.unresolved_refs WHERE system_name = %s AND entity_type = %s",
+        (system_name, entity.name),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def id_count(tx: Tx, entity: Entity, *, system_name: str) -> int:
+    """How many objects of the entity have an id."""
+    row = tx.execute(
+        "SELECT count(*) FROM integ.external_id_mappings WHERE system_name = %s AND entity_type = %s",
+        (system_name, entity.name),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _mark(tx: Tx, entity: Entity, system_name: str) -> dict[str, Any]:
+    return state.read(tx, system_name, entity.name, "shop") or {"through": 0, "reads": {}}
+
+
+def _reads(tx: Tx, entity: Entity, system_name: str) -> dict[str, int]:
+    names = {*entity.target.reads, *(name for child in entity.target.children for name in child.reads)}
+    return {
+        name: clean_rows.newest_change(tx, f"clean.{name}", system_name=system_name) for name in sorted(names)
+    }
+
+
+def _note_references(tx: Tx, entity: Entity, values: dict[str, Any]) -> None:
+    tx.execute(shop_sql.forget_resolved(entity).encode(), values)
+    for reference in shop_sql.references(entity.target, entity.fields):
+        tx.execute(shop_sql.note_unresolved(entity, reference, child=False).encode(), values)
+
+
+def _merge_child(tx: Tx, entity: Entity, child: Target, values: dict[str, Any]) -> None:
+    tx.execute(shop_sql.create_child_source(entity, child).encode(), values)
+    section = shop_sql.section_of(entity, child)
+    for reference in shop_sql.references(child, section.fields):
+        tx.execute(shop_sql.note_unresolved(entity, reference, child=True).encode(), values)
+    for statement in shop_sql.write_child(child):
+        tx.execute(statement.encode(), values)
+    tx.execute("DROP TABLE pg_temp.child_source")

@@ -1,0 +1,105 @@
+"""What a run needs, opened once and closed at the end: settings, database, 1C client, the base's `$metadata`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Self
+
+from onec_pipelines.db.embedded import EmbeddedServer
+from onec_pipelines.db.engine import Database, connect
+from onec_pipelines.db.migrations import migrate, pending
+from onec_pipelines.errors import Stop
+from onec_pipelines.onec.answers import Call
+from onec_pipelines.onec.client import OnecClient
+from onec_pipelines.onec.connection import Connection
+from onec_pipelines.onec.metadata_model import Metadata
+from onec_pipelines.settings import Settings, load_settings
+
+
+class Runtime:
+    """One base and one database, for one process. The 1C side is opened at its first use: a replay never touches 1C."""
+
+    def __init__(
+        self, settings: Settings, database: Database, *, observer: Callable[[Call], None] | None = None
+    ) -> None:
+        self.settings = settings
+        self.database = database
+        self.calls: list[Call] = []
+        self._observer = observer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def system_name(self) -> str:
+        """The base's name: part of every key."""
+        return self.settings.system
+
+    @cached_property
+    def client(self) -> OnecClient:
+        """The reader of the base."""
+        return OnecClient(connection_of(self.settings), observer=self._observe)
+
+    @cached_property
+    def metadata(self) -> Metadata:
+        """The base's `$metadata`, from the cache under ONEC_HOME while it is fresh."""
+        return self.client.metadata(self.settings.home / "metadata")
+
+    def close(self) -> None:
+        """End the sessions in 1C and the connections to the database."""
+        if "client" in self.__dict__:
+            self.client.close()
+        self.database.close()
+
+    def _observe(self, call: Call) -> None:
+        self.calls.append(call)
+        if self._observer is not None:
+            self._observer(call)
+
+
+def connection_of(settings: Settings) -> Connection:
+    """The part of the settings that leads to 1C."""
+    return Connection(
+        url=settings.url,
+        user=settings.user,
+        password=settings.password.get_secret_value(),
+        timezone=settings.timezone,
+        system=settings.system,
+        max_sessions=settings.max_sessions,
+        rate_per_second=settings.rate_per_second,
+        deadline_seconds=settings.deadline_seconds,
+        session_mode=settings.session_mode,
+    )
+
+
+def database_url(settings: Settings) -> str:
+    """The configured database, or the embedded one, started if it is not running."""
+    given = settings.database_url.get_secret_value()
+    return given or EmbeddedServer(settings.home).ensure_running()
+
+
+@contextmanager
+def open_runtime(
+    settings: Settings | None = None, *, observer: Callable[[Call], None] | None = None
+) -> Iterator[Runtime]:
+    """A runtime on a database with all migrations.
+
+    The embedded database is migrated by itself; a database of the customer's is not touched without `onec migrate` (Stop MIGRATIONS_PENDING).
+    """
+    settings = settings or load_settings()
+    url = database_url(settings)
+    if not settings.database_url.get_secret_value():
+        migrate(url)
+    elif waiting := pending(url):
+        raise Stop(
+            f"the database lacks {len(waiting)} migrations, the first is {waiting[0]}",
+            code="MIGRATIONS_PENDING",
+            remedy="Run `onec migrate`.",
+        )
+    with Runtime(settings, connect(url), observer=observer) as runtime:
+        yield runtime

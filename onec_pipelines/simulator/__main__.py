@@ -1,0 +1,38 @@
+"""`python -m onec_pipelines.simulator`: serve until interrupted; the first line of output is JSON with the addresses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from typing import Any
+
+from onec_pipelines.simulator.options import OptionError, from_arguments
+from onec_pipelines.simulator.server import serve
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the simulator; returns the exit code (2 for bad options, 1 when the port is taken)."""
+    options = from_arguments(sys.argv[1:] if arguments is None else arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        asyncio.run(serve(options, _announce))
+    except KeyboardInterrupt:
+        return 0
+    except OptionError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except OSError as error:
+        sys.stderr.write(f"cannot listen on {options.host}:{options.port}: {error}\n")
+        return 1
+    return 0
+
+
+def _announce(addresses: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(addresses, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Words of the shop: sorted vocabularies and tables of facts, no logic."""

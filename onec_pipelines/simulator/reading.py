@@ -1,0 +1,189 @@
+"""Reading a set: which rows, in which order, which page. Long scans give way to other requests and are remembered.
+
+The order and paging behaviours of PROTOCOL §3.3 live here; what a filter means is the query language's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from onec_pipelines.simulator.ordering import Ordering
+from onec_pipelines.simulator.source import Row
+from onec_pipelines.simulator.tables import BLOCK, LiveTable
+
+Test = Callable[[Row], bool]
+_REMEMBERED = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """Which rows are wanted. `filter_text` names the test, so that its result can be remembered; `keys` are known hits."""
+
+    test: Test | None = None
+    filter_text: str = ""
+    keys: tuple[str, ...] | None = None
+    ordering: Ordering
+    top: int | None = None
+    skip: int = 0
+    count: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """A page: how many rows it has, the rows in chunks, and how many rows the filter passes if that was asked."""
+
+    size: int
+    chunks: Callable[[], Iterator[list[Row]]]
+    count: int | None = None
+
+
+class Reader:
+    """Finds pages of tables; remembers the positions that recent filters and orders gave, per version of the table."""
+
+    def __init__(self) -> None:
+        self._memory: OrderedDict[tuple[str, str, str], tuple[int, array[int] | None]] = OrderedDict()
+        self._busy: dict[tuple[str, str, str], asyncio.Lock] = {}
+        self.scanned = 0
+
+    async def page(self, table: LiveTable, wish: Wish, *, name: str) -> Page:
+        """Find a page. Raises what the filter's test raises."""
+        await _prepare(table)
+        if wish.keys is not None:
+            return self._by_keys(table, wish)
+        positions = await self._positions(table, wish, name)
+        total = len(table) if positions is None else len(positions)
+        start = min(wish.skip, total)
+        stop = total if wish.top is None else min(start + wish.top, total)
+        wanted: range | array[int]
+        if positions is not None:
+            wanted = positions[start:stop]
+        elif wish.ordering.descending:
+            wanted = range(total - 1 - start, total - 1 - stop, -1)
+        else:
+            wanted = range(start, stop)
+        unstable = wish.ordering.unstable and positions is None
+        chunks = _unstable(table, start, stop) if unstable else _chunks(table, wanted)
+        return Page(size=len(wanted), chunks=chunks, count=total if wish.count else None)
+
+    def _by_keys(self, table: LiveTable, wish: Wish) -> Page:
+        found = [row for key in dict.fromkeys(wish.keys or ()) if (row := table.get((key,))) is not None]
+        if wish.test is not None:
+            found = [row for row in found if wish.test(table.meta.complete(row))]
+        ordered = wish.ordering.sort(found, table.meta)
+        stop = None if wish.top is None else wish.skip + wish.top
+        page = ordered[wish.skip : stop]
+        return Page(size=len(page), chunks=lambda: iter([page]), count=len(found) if wish.count else None)
+
+    async def _positions(self, table: LiveTable, wish: Wish, name: str) -> array[int] | None:
+        """Positions of the rows in order, or None when all rows stand in native order."""
+        if wish.test is None and wish.ordering.native:
+            return None
+        key = (name, wish.filter_text, wish.ordering.text)
+        lock = self._busy.setdefault(key, asyncio.Lock())
+        async with lock:
+            version = table.version
+            known = self._memory.get(key)
+            if known is not None and known[0] == version:
+                self._memory.move_to_end(key)
+                return known[1]
+            positions = await self._scan(table, wish)
+            self._memory[key] = (version, positions)
+            while len(self._memory) > _REMEMBERED:
+                old, _ = self._memory.popitem(last=False)
+                self._busy.pop(old, None)
+            return positions
+
+    async def _scan(self, table: LiveTable, wish: Wish) -> array[int] | None:
+        ordering = wish.ordering
+        if wish.test is None:
+            return await self._sorted(table, ordering)
+        hits = array("Q")
+        keys: list[Any] = []
+        async for start, rows in _walk(table):
+            self.scanned += len(rows)
+            for at, row in enumerate(rows, start):
+                full = table.meta.complete(row)
+                if wish.test(full):
+                    hits.append(at)
+                    if not ordering.native:
+                        keys.append(ordering.key(full))
+        if ordering.native:
+            return array("Q", reversed(hits)) if ordering.descending else hits
+        return array("Q", (hits[index] for index in ordering.arrange(keys)))
+
+    async def _sorted(self, table: LiveTable, ordering: Ordering) -> array[int] | None:
+        """Sort all rows; a table that already stands in that order costs no memory."""
+        previous: Any = None
+        keys: list[Any] = []
+        if ordering.ascending_only:
+            async for _, rows in _walk(table):
+                self.scanned += len(rows)
+                for row in rows:
+                    key = ordering.key(table.meta.complete(row))
+                    if previous is not None and key < previous:
+                        break
+                    previous = key
+                else:
+                    continue
+                break
+            else:
+                return None
+        async for _, rows in _walk(table):
+            keys.extend(ordering.key(table.meta.complete(row)) for row in rows)
+        return array("Q", ordering.arrange(keys))
+
+
+async def _prepare(table: LiveTable) -> None:
+    for _ in table.build():
+        await asyncio.sleep(0)
+
+
+async def _walk(table: LiveTable) -> AsyncIterator[tuple[int, list[Row]]]:
+    for start in range(0, len(table), BLOCK):
+        yield start, table.rows(start, start + BLOCK)
+        await asyncio.sleep(0)
+
+
+def _chunks(table: LiveTable, wanted: range | array[int]) -> Callable[[], Iterator[list[Row]]]:
+    def produce() -> Iterator[list[Row]]:
+        for start in range(0, len(wanted), BLOCK):
+            yield list(_runs(table, wanted[start : start + BLOCK]))
+
+    return produce
+
+
+def _runs(table: LiveTable, positions: range | array[int]) -> Iterator[Row]:
+    """Rows of positions, read in runs of neighbours."""
+    index = 0
+    while index < len(positions):
+        low = positions[index]
+        size = 1
+        step = 1 if index + 1 >= len(positions) or positions[index + 1] >= low else -1
+        while index + size < len(positions) and positions[index + size] == low + step * size:
+            size += 1
+        if step > 0:
+            yield from table.rows(low, low + size)
+        else:
+            yield from reversed(table.rows(low - size + 1, low + 1))
+        index += size
+
+
+def _unstable(table: LiveTable, start: int, stop: int) -> Callable[[], Iterator[list[Row]]]:
+    """A page of a section ordered by `Ref_Key` only: rows of one owner come in an order that differs between pages, so that
+    rows at the edges of pages are lost and doubled (PROTOCOL §3.3)."""
+
+    def produce() -> Iterator[list[Row]]:
+        low = max(start - BLOCK, 0)
+        rows = table.rows(low, stop + BLOCK)
+        places: dict[str, int] = {}
+        for at, row in enumerate(rows):
+            places.setdefault(row["Ref_Key"], at)
+        rows.sort(key=lambda row: (places[row["Ref_Key"]], (int(row["LineNumber"]) * 7 + start) % 11))
+        yield rows[start - low : stop - low]
+
+    return produce

@@ -1,0 +1,195 @@
+"""One published base behind its web server: who may enter, what it costs, what is counted; around the OData service.
+
+Order of things: faults, web server, maintenance, login, session, the request itself, latency.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import gzip
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+from onec_pipelines.simulator import errors, urls
+from onec_pipelines.simulator.answers import Answers, Format, local_now, negotiate
+from onec_pipelines.simulator.base import Base
+from onec_pipelines.simulator.errors import HostError, OdataError
+from onec_pipelines.simulator.http import Request, Response
+from onec_pipelines.simulator.odata import Ask, Done, OData
+from onec_pipelines.simulator.options import Options
+from onec_pipelines.simulator.query import QueryError
+from onec_pipelines.simulator.sessions import Lease, Sessions
+
+_LIMITS = {"apache": 8190, "nginx": 8192, "iis": 16384, "none": 1 << 20}
+_IIS_QUERY = 2048
+_IIS_SEGMENT = 260
+
+
+@dataclass(kw_only=True)
+class Times:
+    """What the server spent, in seconds of its own CPU."""
+
+    cpu: float = 0.0
+
+
+class Service:
+    """Handles the requests of one publication. `options` may be replaced while it runs."""
+
+    def __init__(self, base: Base, options: Options) -> None:
+        self.base = base
+        self.options = options
+        self.odata = OData(base)
+        self.sessions = Sessions()
+        self.requests: Counter[str] = Counter()
+        self.statuses: Counter[int] = Counter()
+        self.times = Times()
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one request."""
+        try:
+            response = await self._host(request)
+        except HostError as refusal:
+            headers = (("Content-Type", refusal.content_type), *refusal.headers)
+            response = Response(status=refusal.status, body=refusal.body, headers=headers)
+        self.statuses[response.status] += 1
+        return self._finish(request, response)
+
+    def _finish(self, request: Request, response: Response) -> Response:
+        """What the web server does to an answer on its way out."""
+        if self.options.hide_errors and response.status in {404, 500}:
+            page = errors.html_page(f"{response.status} - Ошибка сервера", "Ресурс недоступен.")
+            response = replace(response, body=page, headers=(("Content-Type", "text/html"),))
+        accepts = "gzip" in request.headers.get("accept-encoding", "")
+        if self.options.gzip and accepts and isinstance(response.body, bytes) and response.body:
+            headers = (*response.headers, ("Content-Encoding", "gzip"))
+            response = replace(response, body=gzip.compress(response.body, 5, mtime=0), headers=headers)
+        return response
+
+    async def _host(self, request: Request) -> Response:
+        options = self.options
+        check_limits(request, options)
+        root = f"/{options.publication}/odata/standard.odata"
+        path = urls.decode(request.path)
+        if options.publication_off or not (path == root or path.startswith(f"{root}/")):
+            raise HostError(
+                404, errors.html_page("404 Not Found", "The requested URL was not found on this server.")
+            )
+        if options.version_mismatch:
+            raise errors.version_mismatch()
+        owner = self._login(request)
+        if options.maintenance:
+            raise errors.maintenance(path)
+        lease = await self.sessions.acquire(request, owner, options)
+        streaming = False
+        try:
+            if lease.session.fresh and options.cold_start_ms:
+                await asyncio.sleep(options.cold_start_ms / 1000)
+            response = await self._answer(request, request.path[len(_raw_root(request.path, root)) :])
+            if not isinstance(response.body, bytes):
+                streaming = True
+                response = replace(response, body=self._held(response.body, lease))
+        finally:
+            if not streaming:
+                await self.sessions.release(lease)
+        if lease.set_cookie:
+            response = replace(response, headers=(*response.headers, ("Set-Cookie", lease.set_cookie)))
+        return response
+
+    async def _held(self, body: AsyncIterator[bytes], lease: Lease) -> AsyncIterator[bytes]:
+        """A stream that keeps its session until it ends."""
+        try:
+            async for chunk in body:
+                yield chunk
+        finally:
+            await self.sessions.release(lease)
+
+    def _login(self, request: Request) -> tuple[str, str]:
+        """User and password; raises HostError 401 without a 1C code (PROTOCOL §8.3)."""
+        scheme, _, value = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "basic":
+            try:
+                user, _, password = base64.b64decode(value, validate=True).decode("utf-8").partition(":")
+            except (binascii.Error, UnicodeDecodeError):
+                user = password = ""
+            if (user, password) == (self.options.user, self.options.password):
+                return user, password
+        page = errors.html_page("401 Unauthorized", "Идентификация пользователя не выполнена.")
+        raise HostError(401, page, headers=(("WWW-Authenticate", 'Basic realm="1C:Enterprise 8.3"'),))
+
+    async def _answer(self, request: Request, rest: str) -> Response:
+        options = self.options
+        started = time.process_time()
+        public = options.public_url or f"http://{request.headers.get('host', 'localhost')}"
+        answers = Answers(
+            root=f"{public}/{options.publication}/odata/standard.odata",
+            format=Format(json="json" in request.query or "json" in request.headers.get("accept", "")),
+            options=options,
+            moment=local_now(),
+        )
+        done = Done(response=Response(status=500))
+        try:
+            query = urls.parse_query(request.query)
+            answers = replace(answers, format=negotiate(request, query, options))
+            resource = urls.parse_path(rest)
+            ask = Ask(request=request, resource=resource, query=query, answers=answers)
+            self.requests[kind_of(ask)] += 1
+            done = await self._dispatch(ask)
+        except OdataError as error:
+            done = Done(response=answers.error(error))
+        except QueryError as error:
+            done = Done(response=answers.error(OdataError(error.http, error.code, error.message)))
+        self.times.cpu += time.process_time() - started
+        await self._wait(done)
+        return done.response
+
+    async def _dispatch(self, ask: Ask) -> Done:
+        if ask.request.method in {"GET", "HEAD"}:
+            return await self.odata.get(ask, self.options)
+        raise OdataError(405, "19", "HTTP-метод запрещен в данном контексте")
+
+    async def _wait(self, done: Done) -> None:
+        options = self.options
+        wait = options.latency_ms + options.row_latency_ms * done.rows
+        if done.function:
+            wait += options.function_latency_ms
+        if wait > 0:
+            await asyncio.sleep(wait / 1000)
+
+
+def _raw_root(raw_path: str, root: str) -> str:
+    """The part of the still encoded path that decodes to the service root."""
+    depth = root.count("/")
+    return "/".join(raw_path.split("/")[: depth + 1])
+
+
+def kind_of(ask: Ask) -> str:
+    """What a request is counted as: its method, and for GET the set, function or document it reads."""
+    segments = ask.resource.segments
+    name = segments[0].name if segments else "service"
+    tail = ask.resource.call.name if ask.resource.call is not None else ""
+    if not tail and segments[1:]:
+        tail = segments[-1].name
+    key = "()" if segments and segments[0].key is not None else ""
+    return f"{ask.request.method} {name}{key}{f'/{tail}' if tail else ''}"
+
+
+def check_limits(request: Request, options: Options) -> None:
+    """Refuse addresses that the web server in front would not pass (PROTOCOL §1.2)."""
+    server = options.web_server
+    line = len(request.method) + len(request.path) + len(request.query) + 12
+    if server == "iis":
+        if len(request.query) > _IIS_QUERY:
+            raise HostError(404, errors.html_page("404.15 - Not Found", "The query string is too long."))
+        if any(len(part) > _IIS_SEGMENT for part in urls.decode(request.path).split("/")):
+            raise HostError(
+                400,
+                errors.html_page("Bad Request - Invalid URL", "HTTP Error 400. The request URL is invalid."),
+            )
+    if line > _LIMITS[server]:
+        raise HostError(
+            414, errors.html_page("414 Request-URI Too Long", "The requested URL's length exceeds the limit.")
+        )

@@ -1,0 +1,229 @@
+"""The words an entity may use to say what is read from 1C, what a good row is, and where it goes. Data only, no behaviour.
+
+An entity file in `entities/` is one `Entity(...)`. From it follow `$select`, the pandera contract, the clean table, the merge into the
+shop, column lineage, the mapping docs, the Dagster assets with their checks, and the standard tests.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+
+class ColumnType(StrEnum):
+    """What a clean column holds; the PostgreSQL type is the value."""
+
+    GUID = "uuid"
+    TEXT = "text"
+    DECIMAL = "numeric"
+    INTEGER = "bigint"
+    BOOLEAN = "boolean"
+    TIMESTAMP = "timestamptz"
+
+
+class Layer(StrEnum):
+    """The four layers of an entity, in the order in which data flows."""
+
+    RAW = "raw"
+    CLEAN = "clean"
+    SHOP = "shop"
+    IDS = "ids"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One column of a clean table and where it comes from.
+
+    `source` names alternatives on the wire: the first that the base's `$metadata` has wins (PROTOCOL §11.1). A `required` field that a base
+    does not have stops the entity; otherwise the column stays NULL and the gap is reported. `references` names the entity whose row a GUID
+    points to. `transform` names a function of `steps/transforms.py`.
+    """
+
+    name: str
+    source: tuple[str, ...]
+    type: ColumnType = ColumnType.TEXT
+    required: bool = True
+    nullable: bool = True
+    references: str | None = None
+    transform: str | None = None
+    max_length: int | None = None
+    minimum: Decimal | None = None
+    maximum: Decimal | None = None
+    choices: tuple[str, ...] = ()
+    scale: int | None = None
+    pii: bool = False
+    doc: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A tabular section (табличная часть) of an object: its rows go to a clean table of their own, replaced whole with their owner."""
+
+    name: str
+    source: str
+    fields: tuple[Field, ...]
+    required: bool = False
+
+
+class Reading(StrEnum):
+    """How a source is read to the end (PROTOCOL §3.3, §6)."""
+
+    PAGED = "paged"
+    """An entity set, by `$top` and `$skip` over the full key."""
+    WHOLE = "whole"
+    """A virtual table, one answer a part: whether `$skip` works there is not known (PROTOCOL §14.8)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """One part for each live row of another entity: prices by price type, stock by warehouse (PROTOCOL §6: conditions, not filters)."""
+
+    entity: str
+    field: str
+    where: str = "TRUE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where the rows are in 1C.
+
+    `resources` are alternatives in order of preference. With `function` (`SliceLast`, `Balance`) the alternative that has rows is taken,
+    because a base may publish a register that it no longer fills (PROTOCOL §11.4).
+    """
+
+    resources: tuple[str, ...]
+    reading: Reading = Reading.PAGED
+    filter: str | None = None
+    function: str | None = None
+    dimensions: tuple[str, ...] = ()
+    split: Split | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of a shop table.
+
+    Exactly one of: `copy` (a clean column), `reference` (a clean GUID column → our id of that `entity` through
+    `external_id_mappings`, only `when` the SQL condition holds), or `sql` (an expression over the clean row `c` and the joined tables, with
+    its inputs named for the lineage). `required` on a reference keeps a row that has the GUID out of the shop until the row it points to is known.
+    """
+
+    name: str
+    copy: str | None = None
+    reference: str | None = None
+    entity: str | None = None
+    when: str | None = None
+    sql: str | None = None
+    inputs: tuple[str, ...] = ()
+    required: bool = False
+    doc: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """The shop table of an entity: which rows of clean go there and how each column is made.
+
+    Objects are found by our id of `external_id_mappings`; registers have no GUID and are found by `(system_name, onec_key)`, where
+    `onec_key` is the `row_key` of clean. `where` says which clean rows go to the shop, `joins` are extra joins for `sql` columns, `children` fill tables from
+    tabular sections, `finish` is SQL run after the merge in the same transaction, with `%(system_name)s`. `reads` names the entities behind
+    `joins`: when one of them changed, all rows are compared again, not only the changed ones.
+    """
+
+    table: str
+    columns: tuple[Column, ...]
+    where: str = "TRUE"
+    joins: str = ""
+    reads: tuple[str, ...] = ()
+    children: tuple[Target, ...] = ()
+    section: str | None = None
+    finish: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowRule:
+    """A rule over several columns of a row: `function` names a pure function of `steps/rules.py` from frame to a boolean mask of good rows."""
+
+    name: str
+    function: str
+    columns: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entity:
+    """Everything the pipeline knows about one kind of thing that is synced.
+
+    `key` names the clean columns that identify a row within a base: `("ref",)` for objects. `any_of` lists groups of optional fields of
+    which a base must have at least one. An `optional` entity may be unknown to a release: that is reported, not an error. `depends_on` are entities whose ids the target resolves or whose rows split the source.
+    """
+
+    name: str
+    title_ru: str
+    description: str
+    group: str
+    source: Source
+    fields: tuple[Field, ...]
+    target: Target
+    key: tuple[str, ...] = ("ref",)
+    sections: tuple[Section, ...] = ()
+    rules: tuple[RowRule, ...] = ()
+    any_of: tuple[tuple[str, ...], ...] = ()
+    depends_on: tuple[str, ...] = ()
+    has_ids: bool = True
+    optional: bool = False
+    max_absent_share: float = 0.2
+    max_quarantined_share: float = 0.05
+    owners: tuple[str, ...] = ("team:data-engineering",)
+
+    def __post_init__(self) -> None:
+        names = [f.name for f in self.fields]
+        for name in (self.name, *names, *(s.name for s in self.sections)):
+            # Names go into SQL as they are; longer ones would be cut by PostgreSQL (RELIABILITY trap 11).
+            if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
+                raise ValueError(f"{self.name}: {name!r} is no plain ASCII name")
+        if self.sections and self.key != ("ref",):
+            raise ValueError(f"{self.name}: only objects have tabular sections")
+        if len(names) != len(set(names)):
+            raise ValueError(f"{self.name}: a field is declared twice")
+        unknown = set(self.key) - set(names)
+        if unknown:
+            raise ValueError(f"{self.name}: the key names unknown fields {sorted(unknown)}")
+
+    @property
+    def clean_table(self) -> str:
+        """Qualified name of the clean table."""
+        return f"clean.{self.name}"
+
+    def section_table(self, section: Section) -> str:
+        """Qualified name of the clean table of a tabular section."""
+        return f"clean.{self.name}_{section.name}"
+
+    def field(self, name: str) -> Field:
+        """Field of this name; KeyError if there is none."""
+        for candidate in self.fields:
+            if candidate.name == name:
+                return candidate
+        raise KeyError(f"{self.name} has no field {name!r}")
+
+
+def ref(
+    name: str, *source: str, to: str | None = None, required: bool = True, nullable: bool = True
+) -> Field:
+    """Field that holds a reference to another 1C object; the zero GUID becomes NULL (PROTOCOL §1.5)."""
+    return Field(
+        name=name, source=source, type=ColumnType.GUID, references=to, required=required, nullable=nullable
+    )
+
+
+OBJECT_FIELDS: tuple[Field, ...] = (
+    Field(name="ref", source=("Ref_Key",), type=ColumnType.GUID, nullable=False, doc="The object's GUID"),
+    Field(
+        name="data_version",
+        source=("DataVersion",),
+        doc="Opaque version of the object; equality only (PROTOCOL §2.2)",
+    ),
+    Field(name="deletion_mark", source=("DeletionMark",), type=ColumnType.BOOLEAN, nullable=False),
+)
+"""What every reference object of 1C has."""

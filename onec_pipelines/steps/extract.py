@@ -1,0 +1,183 @@
+"""extract: everything of one entity, page by page in order, decoded, the next pages being fetched meanwhile. Nothing is stored here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from onec_pipelines.errors import Stop
+from onec_pipelines.onec.answers import Answer
+from onec_pipelines.onec.client import OnecClient
+from onec_pipelines.onec.decode import DecodedPage, check_json, decode_json, split_rows
+from onec_pipelines.onec.metadata_model import Metadata
+from onec_pipelines.onec.paging import PageCursor, PagePolicy, PageRows, read_pages
+from onec_pipelines.onec.query import SetQuery, guid, virtual_table
+from onec_pipelines.spec import Entity, Reading
+from onec_pipelines.steps.resolve import Plan, published, resolve
+
+# What pandera and COPY like best (PERFORMANCE §3, §6).
+GROUP_ROWS = 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pressure:
+    """How hard 1C may be pressed: rows of the first page, requests at once."""
+
+    page_rows: int
+    parallel: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetched:
+    """One answer and its rows. `cursor` says where the part goes on after this page; it is None for the last page of a part.
+
+    `counts` are 1C's own counts before and after, on the last page of a paged part.
+    """
+
+    part: str
+    index: int
+    answer: Answer = field(repr=False)
+    page: DecodedPage = field(repr=False)
+    cursor: PageCursor | None
+    counts: tuple[int | None, int | None] = (None, None)
+    first_chunk: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resume:
+    """Where an interrupted scan goes on: parts that are done, and the cursor within the first one that is not."""
+
+    parts_done: tuple[str, ...] = ()
+    cursor: PageCursor | None = None
+
+
+def choose_resource(client: OnecClient, plan: Plan, alternatives: Sequence[str]) -> str:
+    """The first published alternative whose virtual table has rows; the preferred one when none has (PROTOCOL §11.4)."""
+    function = plan.entity.source.function
+    if function is None or len(alternatives) == 1:
+        return plan.resource
+    for resource in alternatives:
+        answer = client.get(virtual_table(resource, function, top=1))
+        if b"{" in answer.body.partition(b'"value"')[2]:
+            return resource
+    return plan.resource
+
+
+def make_plan(entity: Entity, client: OnecClient, metadata: Metadata) -> Plan:
+    """What to ask of this base: alternatives resolved against `$metadata`, registers also by which one has rows."""
+    plan = resolve(entity, metadata)
+    resource = choose_resource(client, plan, published(entity, metadata))
+    return plan if resource == plan.resource else resolve(entity, metadata, resource=resource)
+
+
+def extract(
+    client: OnecClient, plan: Plan, *, parts: Sequence[str], pressure: Pressure, resume: Resume
+) -> Iterator[Fetched]:
+    """Read the source to its end. `parts` are the keys that split it (one empty string when it is not split)."""
+    todo = [part for part in parts if part not in resume.parts_done]
+    if plan.entity.source.reading is Reading.WHOLE:
+        yield from _read_whole(client, plan, todo, pressure)
+        return
+    for part in todo:
+        yield from _read_paged(client, plan, part, pressure, resume.cursor)
+
+
+def _read_paged(
+    client: OnecClient, plan: Plan, part: str, pressure: Pressure, start: PageCursor | None
+) -> Iterator[Fetched]:
+    key_fields = _key_columns(plan)
+
+    def rows_of(answer: Answer) -> PageRows:
+        page = decode_json(answer.body, plan.shape)
+        keys = list(zip(*(page.columns[name] for name in key_fields), strict=True))
+        ends = (keys[0], keys[-1]) if keys else (None, None)
+        return PageRows(row_count=page.row_count, first_key=ends[0], last_key=ends[1], keys=keys, payload=page)
+
+    query = SetQuery(resource=plan.resource, select=plan.select, filter=plan.entity.source.filter)
+    policy = PagePolicy(rows=pressure.page_rows, max_rows=max(pressure.page_rows, 1000))
+    with read_pages(
+        client,
+        query,
+        key=plan.key,
+        rows_of=rows_of,
+        policy=policy,
+        start=start,
+        parallel=pressure.parallel,
+    ) as pages:
+        held = next(pages, None)
+        while held is not None:
+            following = next(pages, None)
+            proof = pages.completeness
+            yield Fetched(
+                part=part,
+                index=held.index,
+                answer=held.answer,
+                page=held.rows.payload,
+                cursor=held.next if following is not None else None,
+                counts=(None, None) if following is not None else (proof.count_before, proof.count_after),
+            )
+            held = following
+
+
+def _key_columns(plan: Plan) -> list[str]:
+    names = {wire: name for name, wire in plan.columns}
+    missing = [wire for wire in plan.key if wire not in names]
+    if missing:
+        raise Stop(
+            f"{plan.entity.name}: the key of {plan.resource} has {', '.join(missing)}, which no field reads",
+            code="ONEC_KEY_UNKNOWN",
+            remedy="Add the key property as a field, else paging cannot be proved complete.",
+        )
+    return [names[wire] for wire in plan.key]
+
+
+def _read_whole(
+    client: OnecClient, plan: Plan, parts: Sequence[str], pressure: Pressure
+) -> Iterator[Fetched]:
+    executor = ThreadPoolExecutor(pressure.parallel, thread_name_prefix="onec-table")
+    waiting: list[tuple[str, Future[Answer]]] = []
+    queue = list(parts)
+    try:
+        while queue or waiting:
+            while queue and len(waiting) < pressure.parallel:
+                part = queue.pop(0)
+                waiting.append((part, executor.submit(_get_table, client, plan, part)))
+            part, result = waiting.pop(0)
+            yield from _chunks(plan, part, result.result())
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _get_table(client: OnecClient, plan: Plan, part: str) -> Answer:
+    source = plan.entity.source
+    condition = f"{source.split.field} eq {guid(part)}" if source.split else None
+    address = virtual_table(
+        plan.resource,
+        source.function or "",
+        condition=condition,
+        dimensions=source.dimensions,
+        select=plan.select,
+        filter=source.filter,
+    )
+    return client.get(
+        address, max_bytes=client.connection.max_table_bytes, check=lambda answer: check_json(answer.body)
+    )
+
+
+def _chunks(plan: Plan, part: str, answer: Answer) -> Iterator[Fetched]:
+    bodies = split_rows(answer.body, GROUP_ROWS)
+    body: bytes | None = next(bodies)
+    index = 0
+    while body is not None:
+        following = next(bodies, None)
+        yield Fetched(
+            part=part,
+            index=index,
+            answer=answer,
+            page=decode_json(body, plan.shape),
+            # A table is one answer: until its last chunk is stored it has to be asked for anew.
+            cursor=PageCursor() if following is not None else None,
+            first_chunk=index == 0,
+        )
+        body, index = following, index + 1

@@ -1,0 +1,98 @@
+"""sweep: is the reading proved complete, and what does it say is gone? A brake stops a sweep that would delete too much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from onec_pipelines.errors import Stop
+from onec_pipelines.ledger import audit, clean_rows, scans
+from onec_pipelines.ledger.scans import Checkpoint
+from onec_pipelines.spec import Entity, Reading
+from onec_pipelines.steps.resolve import Plan
+
+Tx = psycopg.Connection[Any]
+# Fewer rows than this may vanish without asking: a small catalog would trip over any share.
+_FREE_ROWS = 10
+# An object is believed gone when two complete readings in a row did not show it; a virtual table is one consistent answer, and there
+# absence is the way in which 1C says zero (PROTOCOL §6).
+_SWEEPS = {Reading.PAGED: 2, Reading.WHOLE: 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """What the end of a reading showed. `absent` rows were not seen, `deleted` ones are believed gone."""
+
+    complete: bool
+    reason: str
+    absent: int
+    deleted: int
+
+
+def finish_scan(tx: Tx, plan: Plan, checkpoint: Checkpoint, *, system_name: str, job_id: int) -> Finished:
+    """Judge the reading; only a complete one may say that something is gone. Raises Stop DELETION_BRAKE without deleting anything."""
+    entity = plan.entity
+    distinct = scans.distinct_seen(tx, checkpoint)
+    complete, reason = verdict(entity, checkpoint, distinct)
+    absent = deleted = 0
+    if complete:
+        _brake(tx, entity, checkpoint, system_name)
+        gone = clean_rows.mark_absent(
+            tx,
+            entity,
+            checkpoint.table,
+            system_name=system_name,
+            job_id=job_id,
+            sweeps=_SWEEPS[entity.source.reading],
+        )
+        absent, deleted = gone.missed, gone.deleted
+    summary = {
+        "complete": complete,
+        "reason": reason,
+        "rows": checkpoint.rows,
+        "distinct": distinct,
+        "rejected": checkpoint.rejected,
+        "duplicates": checkpoint.duplicates,
+        "absent": absent,
+        "deleted": deleted,
+    }
+    scans.end(tx, system_name, entity.name, checkpoint, {**summary, "plan": plan.document})
+    audit.record(
+        tx,
+        system_name=system_name,
+        action="scan_finished",
+        entity=entity.name,
+        job_id=job_id,
+        details=summary,
+    )
+    return Finished(complete=complete, reason=reason, absent=absent, deleted=deleted)
+
+
+def verdict(entity: Entity, checkpoint: Checkpoint, distinct: int) -> tuple[bool, str]:
+    """Whether every row that 1C counts was seen, and why."""
+    if entity.source.reading is Reading.WHOLE:
+        return True, f"{distinct} rows in {len(checkpoint.parts_done)} whole answers"
+    before, after = checkpoint.count_before, checkpoint.count_after
+    if after is None:
+        return distinct == 0, "1C has no rows" if distinct == 0 else "1C did not count its rows"
+    unreadable = checkpoint.rows - checkpoint.duplicates - distinct
+    if distinct >= after and before == after:
+        return True, f"{distinct} different rows, 1C counts {after}"
+    if distinct >= after:
+        return True, f"{distinct} different rows, 1C counted {before} before and {after} after"
+    return False, (
+        f"only {distinct} different rows were seen, 1C counts {after}"
+        + (f"; {unreadable} rows had no readable key" if unreadable > 0 else "")
+    )
+
+
+def _brake(tx: Tx, entity: Entity, checkpoint: Checkpoint, system_name: str) -> None:
+    live, absent = clean_rows.absent_share(tx, entity, checkpoint.table, system_name=system_name)
+    if absent > _FREE_ROWS and absent > live * entity.max_absent_share:
+        raise Stop(
+            f"{absent} of {live} rows of {entity.name} are gone from 1C, more than {entity.max_absent_share:.0%}",
+            code="DELETION_BRAKE",
+            remedy="Check the 1C user's rights and the publication. If the rows are really gone, raise max_absent_share for one run.",
+        )

@@ -1,0 +1,112 @@
+"""Named field transforms: Arrow array in, Arrow array out, one promise each. An entity names them; nothing here knows an entity.
+
+A transform that meets a value it cannot take gives null for it: `convert.py` compares with the input and reports the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Transform = Callable[[pa.Array], pa.Array]
+
+# Control characters, the byte order mark, zero-width and bidirectional marks: never wanted in a shop (RELIABILITY C-4 #24).
+_JUNK = "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\u200b-\u200f\u202a-\u202e\u2060\ufeff]"
+_SPACES = "[\\s\u00a0\u2007\u202f]+"
+_GUID = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+ZERO_GUID = "00000000-0000-0000-0000-000000000000"
+
+
+def strip(values: pa.Array) -> pa.Array:
+    """Text without spaces around it; fixed-length strings come padded (PROTOCOL §1.5); empty becomes null."""
+    return _empty_to_null(pc.utf8_trim_whitespace(values))
+
+
+def clean_text(values: pa.Array) -> pa.Array:
+    """One line: control and invisible characters removed, every run of spaces (also non-breaking) one space; empty becomes null."""
+    text = pc.replace_substring_regex(values, _JUNK, "") if _any_matches(values, _JUNK) else values
+    if _any_matches(text, "[\\s\u00a0\u2007\u202f]{2}|[\\t\\n\\r\u00a0\u2007\u202f]"):
+        text = pc.replace_substring_regex(text, _SPACES, " ")
+    return strip(text)
+
+
+def clean_long_text(values: pa.Array) -> pa.Array:
+    """Text of several lines: control and invisible characters removed, line ends as `\\n`; empty becomes null."""
+    text = pc.replace_substring_regex(values, _JUNK, "") if _any_matches(values, _JUNK) else values
+    if _any_matches(text, "\\r"):
+        text = pc.replace_substring_regex(text, "\\r\\n?", "\n")
+    return strip(text)
+
+
+def guid_or_null(values: pa.Array) -> pa.Array:
+    """The GUID in a composite value; null for anything else, because such a field also holds text and numbers (PROTOCOL §1.5)."""
+    lowered = pc.utf8_lower(values)
+    is_guid = pc.and_(pc.match_substring_regex(lowered, _GUID), pc.not_equal(lowered, ZERO_GUID))
+    return pc.if_else(is_guid, lowered, pa.scalar(None, pa.string()))
+
+
+def mapped(table: Mapping[str, str], *, others: bool) -> Transform:
+    """Transform by a table of names; other names pass unchanged if `others`, else they become null."""
+    keys = pa.array(list(table), pa.string())
+    names = pa.array(list(table.values()), pa.string())
+
+    def transform(values: pa.Array) -> pa.Array:
+        stripped = strip(values)
+        found = pc.take(names, pc.index_in(stripped, value_set=keys))
+        return pc.coalesce(found, stripped) if others else found
+
+    return transform
+
+
+def _empty_to_null(values: pa.Array) -> pa.Array:
+    return pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
+
+
+def _any_matches(values: pa.Array, pattern: str) -> bool:
+    # Most pages hold no junk: one scan is cheaper than rewriting every string.
+    return bool(pc.any(pc.match_substring_regex(values, pattern)).as_py())
+
+
+TRANSFORMS: dict[str, Transform] = {
+    "strip": strip,
+    "clean_text": clean_text,
+    "clean_long_text": clean_long_text,
+    "guid_or_null": guid_or_null,
+    # PROTOCOL §11.2: ТипНоменклатуры
+    "product_type": mapped(
+        {
+            "Товар": "goods",
+            "МногооборотнаяТара": "returnable_package",
+            "Услуга": "service",
+            "Работа": "work",
+            "Набор": "kit",
+        },
+        others=False,
+    ),
+    # PROTOCOL §11.2: ИспользованиеХарактеристик
+    "variant_policy": mapped(
+        {
+            "НеИспользовать": "none",
+            "ОбщиеДляВидаНоменклатуры": "by_kind",
+            "ИндивидуальныеДляНоменклатуры": "by_product",
+            "ОбщиеСДругимВидомНоменклатуры": "by_other_kind",
+        },
+        others=False,
+    ),
+    # PROTOCOL §11.5: ТипСклада
+    "warehouse_type": mapped({"ОптовыйСклад": "wholesale", "РозничныйМагазин": "retail"}, others=True),
+    # ТипИзмеряемойВеличины: its members are not in PROTOCOL, so that an unknown one passes under its own name
+    "measure": mapped(
+        {"Вес": "mass", "Длина": "length", "Объем": "volume", "Площадь": "area", "Время": "time"}, others=True
+    ),
+}
+LENIENT = frozenset({"guid_or_null"})
+"""Transforms whose null is an answer, not a refusal."""
+
+
+def apply(name: str | None, values: Any) -> Any:
+    """Array after the named transform; without a name, the array as it is."""
+    return values if name is None else TRANSFORMS[name](values)

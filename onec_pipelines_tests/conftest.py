@@ -1,0 +1,19 @@
+"""What every test stands on: no settings from outside, and the fixtures of `fixtures/`."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+pytest_plugins = ["onec_pipelines_tests.fixtures.postgres", "onec_pipelines_tests.fixtures.simulator"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside() -> None:
+    """The developer's settings and the `.env` of the checkout reach neither tests nor what they start."""
+    for name in [name for name in os.environ if name.startswith(("ONEC_", "DAGSTER_", "PG"))]:
+        del os.environ[name]
+    os.environ["ONEC_ENV_FILE"] = ""
+    # The client library reads it before anything of ours runs, and would write to the home folder.
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
