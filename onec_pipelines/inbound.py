@@ -18,6 +18,7 @@ from onec_pipelines.spec import Entity, Layer
 from onec_pipelines.steps.extract import Pressure, extract, make_plan
 from onec_pipelines.steps.load import Group, Scan, groups
 from onec_pipelines.steps.replay import stored_pages, stored_plan
+from onec_pipelines.steps.resolve import Plan
 
 ALL_LAYERS = tuple(Layer)
 
@@ -43,6 +44,8 @@ class Outcome:
     unresolved: int = 0
     complete: bool | None = None
     completeness: str = ""
+    resource: str = ""
+    columns: dict[str, str] = field(default_factory=dict)
     missing_fields: list[str] = field(default_factory=list)
     requests: int = 0
     wire_bytes: int = 0
@@ -123,7 +126,7 @@ def _run(
 def _read(entity: Entity, runtime: Runtime, outcome: Outcome, on_progress: Progress) -> None:
     begun = time.monotonic()
     plan = make_plan(entity, runtime.client, runtime.metadata)
-    outcome.missing_fields = list(plan.missing)
+    _tell_plan(plan, outcome)
     parts = _parts(entity, runtime)
     scan = Scan.open(runtime.database, plan, system_name=runtime.system_name, job_id=outcome.job_id)
     pressure = Pressure(page_rows=runtime.settings.page_rows, parallel=runtime.settings.max_sessions)
@@ -135,10 +138,16 @@ def _read(entity: Entity, runtime: Runtime, outcome: Outcome, on_progress: Progr
     outcome.seconds["clean"] = round(time.monotonic() - begun, 3)
 
 
+def _tell_plan(plan: Plan, outcome: Outcome) -> None:
+    outcome.resource = plan.resource
+    outcome.columns = dict(plan.columns)
+    outcome.missing_fields = list(plan.missing)
+
+
 def _replay(entity: Entity, runtime: Runtime, outcome: Outcome, on_progress: Progress) -> None:
     begun = time.monotonic()
     plan, scan_id = stored_plan(runtime.database, entity, system_name=runtime.system_name)
-    outcome.missing_fields = list(plan.missing)
+    _tell_plan(plan, outcome)
     scan = Scan.replaying(runtime.database, plan, system_name=runtime.system_name, job_id=outcome.job_id)
     stored = stored_pages(runtime.database, plan, system_name=runtime.system_name, scan_id=scan_id)
     _load(scan, groups(stored, plan, runtime.settings.zone), outcome, on_progress)

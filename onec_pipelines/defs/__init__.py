@@ -1,4 +1,1 @@
-"""Everything that knows Dagster: assets, checks, jobs, schedules, sensors, resources, and the instance.
-
-Nothing is imported here: `dagster.yaml` names a module of this package in every Dagster process.
-"""
+"""Dagster only: how the pipeline is shown, started and watched. The work itself is in `inbound.py` and below."""

@@ -77,7 +77,7 @@ class OData:
         if first.name == "$batch":
             raise errors.not_supported()
         meta = self.base.meta(first.name)
-        _check_rights(first.name, options)
+        check_rights(first.name, options)
         if first.key is None:
             return await self._set(ask, meta, options)
         return await _Walk(self, ask, options).entity(first.name, first.key, list(segments[1:]))
@@ -175,7 +175,8 @@ def no_rights() -> OdataError:
     return OdataError(401, "20", "Недостаточно прав доступа")
 
 
-def _check_rights(name: str, options: Options) -> None:
+def check_rights(name: str, options: Options) -> None:
+    """Refuse a set that the user has no right to with 401 code 20."""
     if name in {one.strip() for one in options.denied.split(",")}:
         raise no_rights()
 

@@ -23,6 +23,7 @@ from onec_pipelines.simulator.odata import Ask, Done, OData
 from onec_pipelines.simulator.options import Options
 from onec_pipelines.simulator.query import QueryError
 from onec_pipelines.simulator.sessions import Lease, Sessions
+from onec_pipelines.simulator.writes import Writes
 
 _LIMITS = {"apache": 8190, "nginx": 8192, "iis": 16384, "none": 1 << 20}
 _IIS_QUERY = 2048
@@ -43,6 +44,7 @@ class Service:
         self.base = base
         self.options = options
         self.odata = OData(base)
+        self.writes = Writes(self.odata, options)
         self.sessions = Sessions()
         self.requests: Counter[str] = Counter()
         self.statuses: Counter[int] = Counter()
@@ -147,9 +149,11 @@ class Service:
         return done.response
 
     async def _dispatch(self, ask: Ask) -> Done:
-        if ask.request.method in {"GET", "HEAD"}:
-            return await self.odata.get(ask, self.options)
-        raise OdataError(405, "19", "HTTP-метод запрещен в данном контексте")
+        self.writes.states.lag_ms = self.options.state_lag_ms
+        self.writes.states.settle(ask.answers.moment)
+        if self.writes.wants(ask):
+            return self.writes.answer(ask, self.options)
+        return await self.odata.get(ask, self.options)
 
     async def _wait(self, done: Done) -> None:
         options = self.options

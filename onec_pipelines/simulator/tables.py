@@ -84,10 +84,6 @@ class StoredTable:
         """A number that differs after every change."""
         return self._version
 
-    def is_new(self, key: Key) -> bool:
-        """Whether the row was added since the start."""
-        return key in self._added
-
     def __len__(self) -> int:
         """Give the number of rows."""
         return self._size - len(self._deleted) + len(self._added)

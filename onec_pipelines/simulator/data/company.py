@@ -96,7 +96,9 @@ def _contracts(world: World, customers: Customers) -> ListTable:
         signed = world.days_ago(600 - number)
         rows.append(
             {
-                **head(world, CONTRACT, f"contract {number}", f"Договор № {number + 1:04d} от {signed:%d.%m.%Y}"),
+                **head(
+                    world, CONTRACT, f"contract {number}", f"Договор № {number + 1:04d} от {signed:%d.%m.%Y}"
+                ),
                 "Номер": f"{number + 1:04d}",
                 "Дата": stamp(signed),
                 "ДатаНачалаДействия": stamp(signed),
@@ -139,7 +141,9 @@ def _constants(world: World) -> list[ListTable]:
         "Constant_ЗаголовокСистемы": {"Value": "Торговый дом «Комплексный»"},
         "Constant_ИспользоватьНесколькоВидовЦен": {"Value": True},
     }
-    return [ListTable(name, [{"SurrogateKey": 0, **row}], key=("SurrogateKey",)) for name, row in values.items()]
+    return [
+        ListTable(name, [{"SurrogateKey": 0, **row}], key=("SurrogateKey",)) for name, row in values.items()
+    ]
 
 
 def tables(world: World, customers: Customers) -> Iterator[ListTable]:

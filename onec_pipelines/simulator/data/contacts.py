@@ -50,7 +50,9 @@ def _row(world: World, kind: str, sort: str, text: str, value: dict[str, object]
         "Вид_Key": guid,
         "ВидДляСписка_Key": guid,
         "Представление": text,
-        "Значение": json.dumps({"version": 4, "value": text, "comment": "", "type": sort, **value}, ensure_ascii=False),
+        "Значение": json.dumps(
+            {"version": 4, "value": text, "comment": "", "type": sort, **value}, ensure_ascii=False
+        ),
         **fields,
     }
 
@@ -61,7 +63,9 @@ def phone(world: World, kind: str, code: str, number: int) -> Row:
     local = f"{digits[:3]}-{digits[3:5]}-{digits[5:]}"
     value: dict[str, object] = {"countryCode": "7", "areaCode": code, "number": local, "extNumber": ""}
     text = f"+7 ({code}) {local}"
-    return _row(world, kind, "Телефон", text, value, НомерТелефона=f"7{code}{digits}", НомерТелефонаБезКодов=digits)
+    return _row(
+        world, kind, "Телефон", text, value, НомерТелефона=f"7{code}{digits}", НомерТелефонаБезКодов=digits
+    )
 
 
 def email(world: World, kind: str, address: str) -> Row:

@@ -16,7 +16,9 @@ class CustomerSpoiler:
         self._world = world
         self._ways: dict[str, Callable[[Row, int], None]] = {
             "phone typed as text": lambda row, _: self._phone(row, "8(903)123-45-67 доб. 12 (Иван)", ""),
-            "two phones in one": lambda row, _: self._phone(row, "89031234567, +7 916 765 43 21", "89031234567"),
+            "two phones in one": lambda row, _: self._phone(
+                row, "89031234567, +7 916 765 43 21", "89031234567"
+            ),
             "phone too short": lambda row, _: self._phone(row, "123-45-67", "1234567"),
             "e-mail in mixed case with spaces": lambda row, _: self._mail(row, " Ivan.PETROV@Mail.RU "),
             "two e-mails in one": lambda row, _: self._mail(row, "sales@example.ru; office@example.ru"),

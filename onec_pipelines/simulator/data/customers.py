@@ -11,7 +11,13 @@ from onec_pipelines.simulator.data.customer_defects import CustomerSpoiler
 from onec_pipelines.simulator.data.defects import Defect, Places
 from onec_pipelines.simulator.data.guids import salt, scramble
 from onec_pipelines.simulator.data.layout import Periodic, Runs
-from onec_pipelines.simulator.data.tables import EMPTY_DATE, FIRST_VERSIONS, ZERO_GUID, ComputedTable, numbered
+from onec_pipelines.simulator.data.tables import (
+    EMPTY_DATE,
+    FIRST_VERSIONS,
+    ZERO_GUID,
+    ComputedTable,
+    numbered,
+)
 from onec_pipelines.simulator.data.words.people import (
     CITIES,
     COMPANIES,

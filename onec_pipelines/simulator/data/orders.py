@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -19,13 +20,25 @@ _MOST = 20_000
 _FIRST = 40
 _PER_PRODUCTS = 5
 _DAYS = 360
+_BEFORE = 1200  # orders of the first year that are older than the base remembers
 _CENT = Decimal("0.01")
 _VAT = {"НДС20": 20, "НДС10": 10}
+_REQUESTS = ("Выполнена", "Выполнена", "Выполнена", "КВозврату", "НеСогласована", "Отклонена")
 _OVERSOLD = 333  # one order in so many sells far more than the shop has, so that some stock is negative
 DRAFT, SUPPLY, READY, PARTLY, SHIPPED, CLOSED, CANCELLED, DELETED = range(8)
 _SETTLED = (CLOSED,) * 26 + (CANCELLED,) * 3 + (DELETED, SHIPPED, SHIPPED)
-_RECENT = (DRAFT,) * 3 + (SUPPLY,) * 5 + (READY,) * 8 + (PARTLY,) * 3 + (SHIPPED,) * 6 + (CLOSED,) * 5 + (CANCELLED, DELETED)
+_RECENT = (
+    (DRAFT,) * 3
+    + (SUPPLY,) * 5
+    + (READY,) * 8
+    + (PARTLY,) * 3
+    + (SHIPPED,) * 6
+    + (CLOSED,) * 5
+    + (CANCELLED, DELETED)
+)
+_FRESH = (DRAFT, SUPPLY, READY, READY)
 _OPEN_DAYS = 21
+_FRESH_DAYS = 4  # nothing so young was shipped
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,8 +116,8 @@ class Orders:
         """Give the head of an order."""
         chance = scramble(number, self._chance)
         moment = self._start + timedelta(seconds=number * self._step + chance % self._step)
-        open_ = (self._world.now - moment).days < _OPEN_DAYS
-        stages = _RECENT if open_ else _SETTLED
+        age = (self._world.now - moment).days
+        stages = _FRESH if age < _FRESH_DAYS else _RECENT if age < _OPEN_DAYS else _SETTLED
         return Order(
             number=number,
             moment=moment,
@@ -126,10 +139,20 @@ class Orders:
             return kept[: max(1, len(kept) // 2)]
         return kept if order.stage in {SHIPPED, CLOSED} else []
 
+    def number_in_year(self, number: int) -> int:
+        """Give the number within the year of an order: numbering starts anew (PROTOCOL §11.7)."""
+        return number - self._new_year + 1 if number >= self._new_year else _BEFORE + number
+
+    @cached_property
+    def _new_year(self) -> int:
+        return bisect_left(range(self._size), self._world.now.year, key=lambda one: self.get(one).moment.year)
+
     @cached_property
     def shipped(self) -> list[int]:
         """Numbers of the orders that were shipped at least in part, in the order of shipping dates."""
-        found = [order for order in map(self.get, range(self._size)) if order.stage in {PARTLY, SHIPPED, CLOSED}]
+        found = [
+            order for order in map(self.get, range(self._size)) if order.stage in {PARTLY, SHIPPED, CLOSED}
+        ]
         return [order.number for order in sorted(found, key=lambda one: (ship_moment(one), one.number))]
 
     @cached_property
@@ -152,15 +175,20 @@ class Orders:
     def complained(self) -> list[int]:
         """Numbers of the orders that customers asked to return in part, in the order of request dates."""
         found = [self.get(number) for number in self.shipped]
-        asked = [order for order in found if order.stage == CLOSED and order.chance >> 45 & 15 == 3]
+        asked = [order for order in found if order.stage == CLOSED and order.chance >> 45 & 15 == 3 and ask_moment(order) < self._world.now]
         return [order.number for order in sorted(asked, key=lambda one: (ask_moment(one), one.number))]
 
     @cached_property
     def returned(self) -> list[int]:
         """Numbers of the orders with goods taken back, in the order of return dates."""
         found = [self.get(number) for number in self.complained]
-        done = [order for order in found if request_status(order) == "Выполнена"]
+        done = [order for order in found if self.request_status(order) == "Выполнена"]
         return [order.number for order in sorted(done, key=lambda one: (return_moment(one), one.number))]
+
+    def request_status(self, order: Order) -> str:
+        """Give the status of the return request of an order."""
+        status = _REQUESTS[order.chance % len(_REQUESTS)]
+        return "КВозврату" if status == "Выполнена" and return_moment(order) >= self._world.now else status
 
     def _line(self, order: Order, at: int) -> Line:
         chance = scramble(order.number * 8 + at, self._lines)
@@ -186,7 +214,8 @@ class Orders:
             discount=discount,
             amount=amount,
             tax=(amount * percent / (100 + percent)).quantize(_CENT, ROUND_HALF_UP),
-            cancelled=order.stage == CANCELLED or (at > 0 and chance >> 56 & 31 == 0 and order.stage != DRAFT),
+            cancelled=order.stage == CANCELLED
+            or (at > 0 and chance >> 56 & 31 == 0 and order.stage != DRAFT),
         )
 
     @staticmethod
@@ -214,8 +243,3 @@ def ask_moment(order: Order) -> datetime:
 def return_moment(order: Order) -> datetime:
     """Give the moment the goods came back."""
     return ask_moment(order) + timedelta(days=1 + order.chance % 3)
-
-
-def request_status(order: Order) -> str:
-    """Give the status of a return request."""
-    return ("Выполнена", "Выполнена", "Выполнена", "КВозврату", "НеСогласована", "Отклонена")[order.chance % 6]

@@ -6,6 +6,7 @@ Every batch of stock-keeping units is delivered to every warehouse that keeps so
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -152,15 +153,20 @@ class Receipts:
             document += 1
         return document
 
-    def stocked(self, sku: int) -> dict[int, Decimal]:
-        """Give the quantity delivered of a unit by warehouse, over all rounds."""
-        found: dict[int, Decimal] = {}
-        for number, wave in enumerate(self._members):
-            for place, members in enumerate(wave):
-                if members.rank(sku) is not None:
-                    group = self._plan.sku(sku)[0]
-                    found[place] = found.get(place, Decimal(0)) + self._quantity(number, place, sku, group)
-        return found
+    def delivered(self, place: int) -> Iterator[tuple[int, Decimal]]:
+        """Give (unit, quantity over all rounds) of everything a warehouse ever got."""
+        waves = [(number, wave[place]) for number, wave in enumerate(self._members) if len(wave[place])]
+        residues = {residue for _, members in waves for residue in members.residues}
+        every = Periodic(total=self._total, period=BATCH, residues=residues)
+        for rank in range(len(every)):
+            sku = every.at(rank)
+            group = self._plan.sku(sku)[0]
+            parts = (
+                self._quantity(number, place, sku, group)
+                for number, one in waves
+                if one.rank(sku) is not None
+            )
+            yield sku, sum(parts, Decimal(0))
 
     def _delivery(self, number: int, place: int, sku: int) -> Delivery:
         group, item, variant = self._plan.sku(sku)

@@ -8,7 +8,15 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from onec_pipelines.simulator.data.company import AGREEMENTS, AGREEMENT, ORGANISATION, PRIORITY, REASON, USER, contract_of
+from onec_pipelines.simulator.data.company import (
+    AGREEMENTS,
+    AGREEMENT,
+    ORGANISATION,
+    PRIORITY,
+    REASON,
+    USER,
+    contract_of,
+)
 from onec_pipelines.simulator.data.customers import CONTRACTOR, PARTNER, Customers
 from onec_pipelines.simulator.data.dictionaries import CURRENCY, VAT
 from onec_pipelines.simulator.data.guids import scramble
@@ -26,7 +34,6 @@ from onec_pipelines.simulator.data.orders import (
     Orders,
     ask_moment,
     pay_moment,
-    request_status,
     return_moment,
     ship_moment,
 )
@@ -137,7 +144,9 @@ class SalesRows:
             КартаЛояльности_Key=self.card(order),
             ПорядокРасчетов="ПоЗаказам",
             ДатаПереходаПраваСобственности=_day(ship_moment(order)),
-            Товары=numbered({**self._line(order, line), "КодСтроки": codes[line.sku], **reference} for line in lines),
+            Товары=numbered(
+                {**self._line(order, line), "КодСтроки": codes[line.sku], **reference} for line in lines
+            ),
         )
         return row
 
@@ -173,8 +182,11 @@ class SalesRows:
         """Give `Document_ЗаявкаНаВозвратТоваровОтКлиента` for the first shipped line of an order."""
         order = self._orders.get(number)
         line, moment = self.returned_line(order), ask_moment(order)
-        sold = {"ДокументРеализации": self.key(SALE, number), "ДокументРеализации_Type": f"StandardODATA.{SALE}"}
-        status = request_status(order)
+        sold = {
+            "ДокументРеализации": self.key(SALE, number),
+            "ДокументРеализации_Type": f"StandardODATA.{SALE}",
+        }
+        status = self._orders.request_status(order)
         row = self._head(REQUEST, order, moment, number)
         row.update(
             **sold,
@@ -195,7 +207,10 @@ class SalesRows:
         """Give `Document_ВозвратТоваровОтКлиента` for the first shipped line of an order."""
         order = self._orders.get(number)
         line, moment = self.returned_line(order), return_moment(order)
-        sold = {"ДокументРеализации": self.key(SALE, number), "ДокументРеализации_Type": f"StandardODATA.{SALE}"}
+        sold = {
+            "ДокументРеализации": self.key(SALE, number),
+            "ДокументРеализации_Type": f"StandardODATA.{SALE}",
+        }
         row = self._head(RETURN, order, moment, number)
         row.update(
             **sold,
@@ -238,7 +253,9 @@ class SalesRows:
                 "Количество": line.quantity,
                 "КоличествоУпаковок": line.quantity,
                 "Цена": Decimal(line.group.kind.price[0] * 60).scaleb(-2),
-                "Сумма": (Decimal(line.group.kind.price[0] * 60).scaleb(-2) * line.quantity).quantize(_CENT, ROUND_HALF_UP),
+                "Сумма": (Decimal(line.group.kind.price[0] * 60).scaleb(-2) * line.quantity).quantize(
+                    _CENT, ROUND_HALF_UP
+                ),
                 "СтавкаНДС_Key": self._world.ref(VAT, line.group.kind.vat),
                 "Склад_Key": self._places[place],
                 "КодСтроки": code,
@@ -282,7 +299,7 @@ class SalesRows:
         return {
             "Ref_Key": self.key(entity, number),
             "DataVersion": FIRST_VERSIONS[order.chance & 3],
-            "Number": f"ТД00-{_yearly(moment, number):06d}",
+            "Number": f"ТД00-{self._orders.number_in_year(number):06d}",
             "Date": stamp(moment),
             "DeletionMark": False,
             "Posted": True,
@@ -297,7 +314,9 @@ class SalesRows:
         return {
             **self._document(entity, order, moment, number),
             "Соглашение_Key": self._world.ref(AGREEMENT, agreement),
-            "Договор_Key": contract_of(self._world, self._customers, order.customer) if order.wholesale else ZERO_GUID,
+            "Договор_Key": contract_of(self._world, self._customers, order.customer)
+            if order.wholesale
+            else ZERO_GUID,
             "Склад_Key": self._places[order.place],
             "Менеджер_Key": self._world.ref(USER, "Менеджер Сидоров И. П."),
             "ЦенаВключаетНДС": True,
@@ -326,7 +345,9 @@ class SalesRows:
             "Склад_Key": self._places[order.place],
             "ПроцентАвтоматическойСкидки": 10 if line.discount else 0,
             "СуммаАвтоматическойСкидки": line.discount,
-            "ИдентификаторСтроки": self._world.guids("line").make(order.number * 8 + scramble(line.sku, 5) % 8),
+            "ИдентификаторСтроки": self._world.guids("line").make(
+                order.number * 8 + scramble(line.sku, 5) % 8
+            ),
         }
 
     def _order_line(self, order: Order, line: Line, code: int) -> Row:
@@ -362,8 +383,3 @@ def _day(moment: datetime) -> str:
 
 def _percent(part: Decimal, whole: Decimal) -> int:
     return int(part * 100 / whole) if whole else 0
-
-
-def _yearly(moment: datetime, number: int) -> int:
-    """Numbers start anew every year, so that they repeat across years (PROTOCOL §11.7)."""
-    return number + 1 if moment.year % 2 else number * 2 + 1

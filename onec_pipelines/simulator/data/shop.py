@@ -1,23 +1,54 @@
-"""The generated base as a whole: every table by its entity set name, balances, and the list of broken rows."""
+"""The generated base as a whole: every table by its entity set name, balances, the list of broken rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
-from onec_pipelines.simulator.data import dictionaries, prices
+from onec_pipelines.simulator.data import company, dictionaries, discounts, images, loyalty, prices
 from onec_pipelines.simulator.data.barcodes import Barcodes
+from onec_pipelines.simulator.data.chain import POINTS, TO_SHIP, Chain
+from onec_pipelines.simulator.data.contacts import contact_kinds
+from onec_pipelines.simulator.data.customers import Contractors, Customers, Partners
 from onec_pipelines.simulator.data.defects import Defect
-from onec_pipelines.simulator.data.movements import Records, RecordSets
+from onec_pipelines.simulator.data.movements import Records, RecordSets, Source
+from onec_pipelines.simulator.data.orders import Orders
 from onec_pipelines.simulator.data.plan import Plan
 from onec_pipelines.simulator.data.products import Products
 from onec_pipelines.simulator.data.receipts import Receipts
-from onec_pipelines.simulator.data.stock import STOCK, SUPPLY, Dimensions, ReceiptSource, stock_balance
-from onec_pipelines.simulator.data.tables import ListTable
+from onec_pipelines.simulator.data.sales_rows import SalesRows
+from onec_pipelines.simulator.data.stock import (
+    SHIPPING,
+    STOCK,
+    SUPPLY,
+    Balances,
+    Dimensions,
+    ReceiptSource,
+)
 from onec_pipelines.simulator.data.units import Units
 from onec_pipelines.simulator.data.variants import Variants
 from onec_pipelines.simulator.data.warehouses import warehouses
 from onec_pipelines.simulator.data.world import World
 from onec_pipelines.simulator.source import Row, Table
+
+_SHORT = (
+    dictionaries.currencies,
+    dictionaries.rates,
+    dictionaries.vat_rates,
+    dictionaries.countries,
+    dictionaries.brands,
+    dictionaries.makers,
+    dictionaries.kinds,
+    dictionaries.categories,
+    dictionaries.price_groups,
+    dictionaries.properties,
+    dictionaries.property_values,
+    dictionaries.property_sets,
+    prices.price_kinds,
+    warehouses,
+    contact_kinds,
+    images.volumes,
+)
 
 
 class Shop:
@@ -26,61 +57,67 @@ class Shop:
     def __init__(self, world: World) -> None:
         self.world = world
         self.plan = Plan(world)
-        self._short = self._dictionaries()
+        customers = Customers(world)
         self._products = Products(world, self.plan)
         self._barcodes = Barcodes(world, self.plan)
         self._rounds, price_tables = prices.tables(world, self.plan)
-        self._receipts = Receipts(world, self.plan)
-        self._dimensions = Dimensions(world)
-        computed = [
-            self._products,
-            self._barcodes,
-            Units(world),
-            Variants(world, self.plan, pricing=False),
-            Variants(world, self.plan, pricing=True),
-            *price_tables,
-            *self._stock_tables(),
-        ]
-        self.tables: Mapping[str, Table] = {table.name: table for table in [*self._short, *computed]}
-
-    def _dictionaries(self) -> list[ListTable]:
-        makers = (
-            dictionaries.currencies,
-            dictionaries.rates,
-            dictionaries.vat_rates,
-            dictionaries.countries,
-            dictionaries.brands,
-            dictionaries.makers,
-            dictionaries.kinds,
-            dictionaries.categories,
-            dictionaries.price_groups,
-            dictionaries.properties,
-            dictionaries.property_values,
-            dictionaries.property_sets,
-            prices.price_kinds,
-            warehouses,
+        self._partners = Partners(world, customers)
+        self._contractors = Contractors(world, customers)
+        pictures = images.Pictures(world)
+        self._files = images.Files(world, pictures)
+        receipts, dimensions = Receipts(world, self.plan), Dimensions(world)
+        orders = Orders(world, self.plan, customers, self._rounds[0])
+        self._chain = Chain(world, orders, SalesRows(world, customers, orders, receipts), dimensions)
+        self._balances = Balances(self.plan, receipts, dimensions)
+        tables: Iterable[Table] = chain(
+            (make(world) for make in _SHORT),
+            company.tables(world, customers),
+            discounts.tables(world),
+            loyalty.tables(world),
+            price_tables,
+            self._chain.tables(len(receipts)),
+            self._registers(receipts, dimensions),
+            (self._products, self._barcodes, Units(world), loyalty.Cards(world, customers)),
+            (Variants(world, self.plan, pricing=pricing) for pricing in (False, True)),
+            (self._partners, self._contractors),
+            (self._files, images.Stored(world, pictures), images.Binaries(world, pictures)),
         )
-        return [make(self.world) for make in makers]
+        self.tables: Mapping[str, Table] = {table.name: table for table in tables}
 
-    def _stock_tables(self) -> list[RecordSets | Records]:
-        made: list[RecordSets | Records] = []
-        for register in (STOCK, SUPPLY):
-            sources = [ReceiptSource(self._receipts, self._dimensions, register)]
-            made += [RecordSets(register, sources), Records(f"{register}_RecordType", sources)]
-        return made
+    def _registers(self, receipts: Receipts, dimensions: Dimensions) -> Iterator[Table]:
+        sources: dict[str, Sequence[Source]] = {
+            STOCK: [ReceiptSource(receipts, dimensions, STOCK), *self._chain.stock()],
+            SUPPLY: [ReceiptSource(receipts, dimensions, SUPPLY), *self._chain.supply()],
+            SHIPPING: self._chain.shipping(),
+            TO_SHIP: self._chain.reserves(),
+            POINTS: self._chain.points(),
+        }
+        for register, found in sources.items():
+            yield RecordSets(register, found)
+            yield Records(f"{register}_RecordType", found)
 
-    def balance(self, register: str) -> Iterable[Row]:
-        """Give the balance rows of an accumulation register; an empty one for a register without movements."""
+    def balance(self, register: str, *, warehouse: str | None = None) -> Iterable[Row]:
+        """Give the balance rows of an accumulation register; nothing for one without movements.
+
+        `warehouse` (a GUID) computes the rows of one warehouse only, for the registers of stock; others ignore it.
+        """
         if register == STOCK:
-            return stock_balance(self.plan, self._receipts, self._dimensions, {})
-        return ()
+            return self._balances.stock(self._chain.deltas, warehouse)
+        if register == SUPPLY:
+            return self._balances.supply(self._chain.deltas, self._chain.balance_of_demands(), warehouse)
+        if register == TO_SHIP:
+            return self._chain.balance_of_reserves()
+        return self._chain.balance_of_points() if register == POINTS else ()
 
     @property
     def broken(self) -> Iterator[Defect]:
-        """The rows that are broken on purpose: entity set, position and kind of each; a row may be listed more than once."""
+        """The rows broken on purpose: entity set, position and kind of each; a row may come more than once."""
         yield from self._products.defects()
         yield from self._barcodes.defects()
         yield from prices.defects(self.world, self._rounds)
+        yield from self._partners.defects()
+        yield from self._contractors.defects()
+        yield from self._files.defects()
         for name, key, kind in self.world.flags:
             position = self.tables[name].find(key)
             if position is not None:

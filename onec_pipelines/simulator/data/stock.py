@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
-from onec_pipelines.simulator.data.movements import Source
-from onec_pipelines.simulator.data.plan import NOMENCLATURE, Plan
+from onec_pipelines.simulator.data.plan import NOMENCLATURE, Group, Plan
 from onec_pipelines.simulator.data.receipts import RECEIPT, Receipts
 from onec_pipelines.simulator.data.tables import EMPTY_DATE, UNDEFINED, ZERO_GUID
 from onec_pipelines.simulator.data.variants import Keys
@@ -17,6 +16,7 @@ from onec_pipelines.simulator.source import Row
 
 STOCK = "AccumulationRegister_ТоварыНаСкладах"
 SUPPLY = "AccumulationRegister_ЗапасыИПотребности"
+_NOTHING = Decimal(0)
 SHIPPING = "AccumulationRegister_РаспоряженияНаОтгрузку"
 
 
@@ -28,22 +28,22 @@ class Dimensions:
         self._keys = Keys(world)
         self.warehouses = [world.ref(WAREHOUSE, entry[0]) for entry in WAREHOUSES]
 
-    def stock(self, group: object, item: int, variant: int, place: int) -> Row:
+    def stock(self, group: Group, item: int, variant: int, place: int) -> Row:
         """Give the dimensions of `ТоварыНаСкладах`."""
         return {
             "Номенклатура_Key": self._goods.make(item),
-            "Характеристика_Key": self._keys.key(group, item, variant),  # type: ignore[arg-type]
+            "Характеристика_Key": self._keys.key(group, item, variant),
             "Назначение_Key": ZERO_GUID,
             "Склад_Key": self.warehouses[place],
             "Помещение_Key": ZERO_GUID,
             "Серия_Key": ZERO_GUID,
         }
 
-    def supply(self, group: object, item: int, variant: int, place: int) -> Row:
+    def supply(self, group: Group, item: int, variant: int, place: int) -> Row:
         """Give the dimensions of `ЗапасыИПотребности` for free stock: no order, no event date."""
         return {
             "Номенклатура_Key": self._goods.make(item),
-            "Характеристика_Key": self._keys.key(group, item, variant),  # type: ignore[arg-type]
+            "Характеристика_Key": self._keys.key(group, item, variant),
             "Склад": self.warehouses[place],
             "Склад_Type": f"StandardODATA.{WAREHOUSE}",
             "Назначение_Key": ZERO_GUID,
@@ -98,24 +98,40 @@ class ReceiptSource:
 
 
 Deltas = dict[tuple[int, int], Decimal]  # (unit, warehouse) → change after the deliveries
+Build = Callable[[Group, int, int, int], Row]
 
 
-def stock_balance(plan: Plan, receipts: Receipts, dimensions: Dimensions, deltas: Deltas) -> Iterator[Row]:
-    """Give what is in stock by unit and warehouse: deliveries plus the changes that sales and returns made."""
-    left = dict(deltas)
-    for sku in range(len(plan.skus)):
-        delivered = receipts.stocked(sku)
-        if not delivered:
-            continue
-        group, item, variant = plan.sku(sku)
-        for place, quantity in delivered.items():
-            rest = quantity + left.pop((sku, place), Decimal(0))
-            if rest:
-                yield {**dimensions.stock(group, item, variant, place), "ВНаличии": rest, "КОтгрузке": 0}
-    for (sku, place), quantity in left.items():
-        if quantity:
-            group, item, variant = plan.sku(sku)
-            yield {**dimensions.stock(group, item, variant, place), "ВНаличии": quantity, "КОтгрузке": 0}
+class Balances:
+    """What the movements leave, computed warehouse by warehouse without reading the movements of deliveries."""
 
+    def __init__(self, plan: Plan, receipts: Receipts, dimensions: Dimensions) -> None:
+        self._plan = plan
+        self._receipts = receipts
+        self._dimensions = dimensions
 
-__all__ = ["SHIPPING", "STOCK", "SUPPLY", "Deltas", "Dimensions", "ReceiptSource", "Source", "stock_balance"]
+    def stock(self, deltas: Deltas, warehouse: str | None = None) -> Iterator[Row]:
+        """Give the balance of `ТоварыНаСкладах`, of one warehouse if it is named."""
+        return self._left(self._dimensions.stock, deltas, warehouse)
+
+    def supply(self, deltas: Deltas, demands: Iterator[Row], warehouse: str | None = None) -> Iterator[Row]:
+        """Give the balance of `ЗапасыИПотребности`: what is in stock, then the open demands."""
+        yield from self._left(self._dimensions.supply, deltas, warehouse)
+        for row in demands:
+            if warehouse in {None, row["Склад"]}:
+                yield row
+
+    def _left(self, build: Build, deltas: Deltas, warehouse: str | None) -> Iterator[Row]:
+        changed: list[dict[int, Decimal]] = [{} for _ in WAREHOUSES]
+        for (sku, place), quantity in deltas.items():
+            changed[place][sku] = quantity
+        for place, guid in enumerate(self._dimensions.warehouses):
+            if warehouse not in {None, guid}:
+                continue
+            left = changed[place]
+            for sku, delivered in self._receipts.delivered(place):
+                quantity = delivered + left.pop(sku, _NOTHING) if left else delivered
+                if quantity:
+                    yield {**build(*self._plan.sku(sku), place), "ВНаличии": quantity}
+            for sku, quantity in left.items():
+                if quantity:
+                    yield {**build(*self._plan.sku(sku), place), "ВНаличии": quantity}

@@ -47,7 +47,7 @@ MAINTENANCE = (
             "#exception": "{http://v8.1c.ru/8.2/virtual-resource-system}Exception",
             "exception": {
                 "reason": 403,
-                "descr": "HTTP: Forbidden\nОшибка при выполнении запроса GET к ресурсу /odata/x?$filter=ИНН eq '7701':",
+                "descr": "HTTP: Forbidden\nОшибка запроса GET к ресурсу /x?$filter=ИНН eq '7701':",
                 "inner": {
                     "descr": "Начало сеанса с информационной базой запрещено.\nВедутся технические работы",
                     "inner": {

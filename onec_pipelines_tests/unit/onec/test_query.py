@@ -26,7 +26,7 @@ MOSCOW = ZoneInfo("Europe/Moscow")
         (query.number(Decimal("1E+3")), "1000"),
         (query.number(Decimal("0.10")), "0.10"),
         (query.number(-7), "-7"),
-        (query.moment(datetime.min), "datetime'0001-01-01T00:00:00'"),
+        (query.moment(datetime.fromisoformat("0001-01-01")), "datetime'0001-01-01T00:00:00'"),
         (query.moment(datetime.fromisoformat("2026-06-01T09:05:07.000999")), "datetime'2026-06-01T09:05:07'"),
         (query.moment(datetime(2026, 6, 1, 21, 0, tzinfo=UTC), MOSCOW), "datetime'2026-06-02T00:00:00'"),
         (

@@ -1,8 +1,18 @@
 """The analyses let the server look rows up, and never lose a row that the filter would let through."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from onec_pipelines.simulator.query import Range, date_range, flag, key_lookup, literals, parse_filter
+from onec_pipelines.simulator.query import (
+    Range,
+    compile_tree,
+    date_range,
+    flag,
+    key_lookup,
+    literals,
+    parse_filter,
+)
 
 A, B, C = (f"0000000{n}-0000-0000-0000-000000000000" for n in "123")
 
@@ -79,3 +89,36 @@ def test_date_range_reads_a_lambda_over_records():
     text = f"RecordSet/any(r: {inside})"
     bounds = date_range(parse_filter(text), "RecordSet/Period")
     assert bounds == Range(low="2026-01-01T00:00:00", high="2026-01-02T00:00:00")
+
+
+DAYS = [f"2026-01-0{day}T00:00:00" for day in (1, 2, 3)]
+conditions = st.recursive(
+    st.one_of(
+        st.builds("Ref_Key {} guid'{}'".format, st.sampled_from(["eq", "ne"]), st.sampled_from([A, B, C])),
+        st.builds("IsFolder {} {}".format, st.sampled_from(["eq", "ne"]), st.sampled_from(["true", "false"])),
+        st.builds(
+            "Произведен {} datetime'{}'".format,
+            st.sampled_from(["eq", "ne", "gt", "ge", "lt", "le"]),
+            st.sampled_from(DAYS),
+        ),
+        st.builds("datetime'{}' lt Произведен".format, st.sampled_from(DAYS)),
+        st.just("IsFolder"),
+    ),
+    lambda inner: st.one_of(
+        st.builds("({} and {})".format, inner, inner),
+        st.builds("({} or {})".format, inner, inner),
+        st.builds("not ({})".format, inner),
+    ),
+    max_leaves=6,
+)
+
+
+@given(text=conditions, key=st.sampled_from([A, B, C]), folder=st.booleans(), date=st.sampled_from(DAYS))
+def test_a_row_that_passes_lies_within_what_the_analyses_give(base, text, key, folder, date):
+    tree = parse_filter(text)
+    row = {"Ref_Key": key, "IsFolder": folder, "Произведен": date}
+    passes = compile_tree(tree, base.types["Catalog_Товары"], base.resolve)(row)
+    keys, bounds = key_lookup(tree, "Ref_Key"), date_range(tree, "Произведен")
+    inside = (keys is None or key in keys) and flag(tree, "IsFolder") in (None, folder)
+    between = (bounds.low or date) <= date <= (bounds.high or date)
+    assert (inside and between) or not passes

@@ -1,0 +1,239 @@
+"""One factory makes the assets of an entity from its declaration: a step with the layers raw → clean → shop → ids, any of them alone."""
+
+from collections.abc import Iterable, Iterator
+
+import dagster as dg
+
+from onec_pipelines.db.engine import driver_connection
+from onec_pipelines.defs import checks
+from onec_pipelines.defs.keys import asset_key, layers_of, source_key
+from onec_pipelines.defs.lineage import (
+    as_metadata,
+    clean_columns,
+    clean_lineage,
+    shop_columns,
+    shop_lineage,
+)
+from onec_pipelines.defs.resources import OnecResource
+from onec_pipelines.entities import BY_NAME, ENTITIES
+from onec_pipelines.errors import PipelineError, RetryLater
+from onec_pipelines.inbound import Outcome, inbound
+from onec_pipelines.spec import Entity, Layer
+
+POOL = "onec_odata"
+"""Caps the steps that call 1C at once; requests are capped by the client."""
+
+_KINDS = {
+    Layer.RAW: {"odata", "postgres"},
+    Layer.CLEAN: {"pandas", "pandera", "postgres"},
+    Layer.SHOP: {"postgres", "table"},
+    Layer.IDS: {"postgres"},
+}
+_WORDS = {
+    Layer.RAW: "Pages exactly as 1C sent them.",
+    Layer.CLEAN: "One typed, checked row per 1C object; rejects are in quarantine.",
+    Layer.SHOP: "The shop's table: only rows that differ are written, references are resolved.",
+    Layer.IDS: "1C GUID ↔ our id, stable for ever.",
+}
+# Seconds are the client's to wait; minutes are Dagster's; a failure that repeating cannot help says so itself.
+_RETRY = dg.RetryPolicy(max_retries=2, delay=20, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
+
+def entity_assets(entity: Entity) -> dg.AssetsDefinition:
+    """The assets of one entity as one subsettable step."""
+
+    @dg.multi_asset(
+        name=f"{entity.name}_sync",
+        specs=[_spec(entity, layer) for layer in layers_of(entity)],
+        check_specs=checks.check_specs(entity),
+        can_subset=True,
+        pool=POOL,
+        retry_policy=_RETRY,
+    )
+    def sync(context: dg.AssetExecutionContext, onec: OnecResource) -> Iterator[dg.MaterializeResult[None]]:
+        selected = [
+            layer for layer in layers_of(entity) if asset_key(entity, layer) in context.selected_asset_keys
+        ]
+        try:
+            outcome = inbound(
+                entity, onec.runtime, layers=selected, run_id=context.run_id, on_progress=onec.on_progress
+            )
+        except PipelineError as error:
+            raise as_failure(error) from error
+        if outcome.message:
+            context.log.warning(outcome.message)
+        wanted = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
+        yield from _results(entity, selected, outcome, onec, wanted)
+
+    return sync
+
+
+def as_failure(error: PipelineError) -> dg.Failure:
+    """The error as Dagster shows it: what happened, 1C's own words, what to do, and whether trying again can help."""
+    return dg.Failure(
+        description=str(error),
+        metadata=as_metadata(
+            {
+                "code": error.code,
+                "remedy": error.remedy or None,
+                "onec_message": error.onec_message,
+                "http_status": error.http_status,
+            }
+        ),
+        allow_retries=isinstance(error, RetryLater),
+    )
+
+
+def external_assets() -> list[dg.AssetSpec]:
+    """1C's own objects, where the lineage starts."""
+    return [
+        dg.AssetSpec(
+            source_key(entity),
+            group_name="onec",
+            kinds={"odata"},
+            description=f"{entity.title_ru}: {' | '.join(entity.source.resources)} of 1C:УТ 11, read by OData.",
+        )
+        for entity in ENTITIES
+    ]
+
+
+def all_assets() -> list[dg.AssetsDefinition]:
+    """The assets of every entity."""
+    return [entity_assets(entity) for entity in ENTITIES]
+
+
+def _spec(entity: Entity, layer: Layer) -> dg.AssetSpec:
+    metadata: dict[str, object] = {"dagster/table_name": _table(entity, layer)}
+    if layer is Layer.CLEAN:
+        metadata["dagster/column_schema"] = clean_columns(entity)
+    if layer is Layer.SHOP:
+        metadata["dagster/column_schema"] = shop_columns(entity)
+    return dg.AssetSpec(
+        asset_key(entity, layer),
+        deps=list(_upstream(entity, layer)),
+        group_name=layer.value,
+        kinds=_KINDS[layer],
+        owners=list(entity.owners),
+        description=f"{entity.title_ru}. {entity.description} {_WORDS[layer]}",
+        metadata=metadata,
+        tags={"onec/entity": entity.name, "onec/area": entity.group},
+        skippable=True,
+    )
+
+
+def _table(entity: Entity, layer: Layer) -> str:
+    return {
+        Layer.RAW: "raw.pages",
+        Layer.CLEAN: entity.clean_table,
+        Layer.SHOP: entity.target.table,
+        Layer.IDS: "integ.external_id_mappings",
+    }[layer]
+
+
+def _upstream(entity: Entity, layer: Layer) -> Iterable[dg.AssetKey]:
+    if layer is Layer.RAW:
+        yield source_key(entity)
+        if entity.source.split:
+            yield asset_key(BY_NAME[entity.source.split.entity], Layer.CLEAN)
+        return
+    if layer is Layer.CLEAN:
+        yield asset_key(entity, Layer.RAW)
+        return
+    if layer is Layer.IDS:
+        yield asset_key(entity, Layer.SHOP)
+        return
+    yield asset_key(entity, Layer.CLEAN)
+    for name in entity.depends_on:
+        yield asset_key(BY_NAME[name], Layer.IDS)
+
+
+def _results(
+    entity: Entity,
+    selected: list[Layer],
+    outcome: Outcome,
+    onec: OnecResource,
+    wanted: set[tuple[dg.AssetKey, str]],
+) -> Iterator[dg.MaterializeResult[None]]:
+    makers = {
+        Layer.RAW: checks.completeness,
+        Layer.CLEAN: checks.quarantine,
+        Layer.SHOP: checks.references,
+    }
+    for layer in selected:
+        found = [makers[layer](entity, outcome)] if layer in makers else []
+        yield dg.MaterializeResult(
+            asset_key=asset_key(entity, layer),
+            metadata=_metadata(entity, layer, outcome, onec),
+            check_results=[
+                result for result in found if (result.asset_key, result.check_name) in wanted
+            ],
+        )
+
+
+def _metadata(entity: Entity, layer: Layer, outcome: Outcome, onec: OnecResource) -> dict[str, object]:
+    common = {"status": outcome.status, "job_id": outcome.job_id, "seconds": outcome.seconds.get("total")}
+    if outcome.message:
+        common["message"] = outcome.message
+    return as_metadata({**common, **_FIGURES[layer](entity, outcome, onec)})
+
+
+def _raw_figures(entity: Entity, outcome: Outcome, onec: OnecResource) -> dict[str, object]:
+    del entity, onec
+    return {
+        "resource": outcome.resource or None,
+        "rows_read": outcome.rows_read,
+        "requests": outcome.requests,
+        "wire_bytes": outcome.wire_bytes,
+        "completeness": outcome.completeness,
+    }
+
+
+def _clean_figures(entity: Entity, outcome: Outcome, onec: OnecResource) -> dict[str, object]:
+    figures: dict[str, object] = {
+        "dagster/row_count": _count(onec, entity.clean_table, "system_name = %(system)s AND deleted_at IS NULL"),
+        "rows_new": outcome.clean_new,
+        "rows_changed": outcome.clean_changed - outcome.clean_new,
+        "rows_quarantined": outcome.quarantined,
+        "rows_deleted": outcome.deleted,
+        "seconds_clean": outcome.seconds.get("clean"),
+        "missing_fields": ", ".join(outcome.missing_fields) or None,
+    }
+    if outcome.columns:
+        figures["dagster/column_lineage"] = clean_lineage(entity, outcome.columns)
+    return figures
+
+
+def _shop_figures(entity: Entity, outcome: Outcome, onec: OnecResource) -> dict[str, object]:
+    return {
+        "dagster/row_count": _count(onec, entity.target.table, "TRUE"),
+        "dagster/column_lineage": shop_lineage(entity),
+        "rows_new": outcome.shop_new,
+        "rows_changed": outcome.shop_changed - outcome.shop_new,
+        "rows_held": outcome.held,
+        "seconds_shop": outcome.seconds.get("shop"),
+    }
+
+
+def _ids_figures(entity: Entity, outcome: Outcome, onec: OnecResource) -> dict[str, object]:
+    where = f"system_name = %(system)s AND entity_type = '{entity.name}'"
+    return {
+        "dagster/row_count": _count(onec, "integ.external_id_mappings", where),
+        "ids_new": outcome.ids_new,
+    }
+
+
+_FIGURES = {
+    Layer.RAW: _raw_figures,
+    Layer.CLEAN: _clean_figures,
+    Layer.SHOP: _shop_figures,
+    Layer.IDS: _ids_figures,
+}
+
+
+def _count(onec: OnecResource, table: str, where: str) -> int:
+    with onec.runtime.database.transaction() as connection:
+        row = driver_connection(connection).execute(
+            f"SELECT count(*) FROM {table} WHERE {where}".encode(), {"system": onec.runtime.system_name}
+        )
+        found = row.fetchone()
+    return int(found[0]) if found else 0

@@ -1,0 +1,74 @@
+"""Asset checks of every entity, reported by the step that did the work: completeness of the reading, quarantine, references."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from onec_pipelines.defs.keys import asset_key
+from onec_pipelines.inbound import Outcome
+from onec_pipelines.spec import Entity, Layer
+
+COMPLETENESS = "completeness"
+QUARANTINE = "quarantine"
+REFERENCES = "references"
+
+
+def check_specs(entity: Entity) -> list[dg.AssetCheckSpec]:
+    """The checks of an entity."""
+    return [
+        dg.AssetCheckSpec(
+            COMPLETENESS,
+            asset=asset_key(entity, Layer.RAW),
+            description="Every row that 1C counts was seen; only then may anything be deleted.",
+        ),
+        dg.AssetCheckSpec(
+            QUARANTINE,
+            asset=asset_key(entity, Layer.CLEAN),
+            description=f"At most {entity.max_quarantined_share:.0%} of the rows were rejected.",
+        ),
+        dg.AssetCheckSpec(
+            REFERENCES,
+            asset=asset_key(entity, Layer.SHOP),
+            description="No row waits for an object that 1C has not sent.",
+        ),
+    ]
+
+
+def completeness(entity: Entity, outcome: Outcome) -> dg.AssetCheckResult:
+    """The proof of completeness of this reading."""
+    return dg.AssetCheckResult(
+        check_name=COMPLETENESS,
+        asset_key=asset_key(entity, Layer.RAW),
+        passed=bool(outcome.complete),
+        metadata={"reason": outcome.completeness, "rows": outcome.rows_read, "duplicates": outcome.duplicates},
+    )
+
+
+def quarantine(entity: Entity, outcome: Outcome) -> dg.AssetCheckResult:
+    """How many rows were rejected; a few are a warning in the metadata, many fail the check."""
+    share = outcome.quarantined / max(outcome.rows_read - outcome.duplicates, 1)
+    return dg.AssetCheckResult(
+        check_name=QUARANTINE,
+        asset_key=asset_key(entity, Layer.CLEAN),
+        passed=share <= entity.max_quarantined_share,
+        metadata={
+            "rejected_rows": outcome.quarantined,
+            "share": round(share, 6),
+            "remedy": f"`onec quarantine list {entity.name}` says which field of which row; mend it in 1C.",
+        },
+    )
+
+
+def references(entity: Entity, outcome: Outcome) -> dg.AssetCheckResult:
+    """References that wait: a warning, because they heal by themselves when the object comes."""
+    return dg.AssetCheckResult(
+        check_name=REFERENCES,
+        asset_key=asset_key(entity, Layer.SHOP),
+        passed=outcome.held == 0 and outcome.unresolved == 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "held_rows": outcome.held,
+            "waiting_references": outcome.unresolved,
+            "remedy": "integ.unresolved_refs names the GUIDs: deleted in 1C, not published, or hidden from the user.",
+        },
+    )
