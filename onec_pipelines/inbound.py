@@ -30,6 +30,7 @@ class Outcome:
     entity: str
     status: str = "succeeded"
     job_id: int = 0
+    rows_expected: int | None = None
     rows_read: int = 0
     duplicates: int = 0
     quarantined: int = 0
@@ -157,6 +158,7 @@ def _replay(entity: Entity, runtime: Runtime, outcome: Outcome, on_progress: Pro
 def _load(scan: Scan, source: Iterator[Group], outcome: Outcome, on_progress: Progress) -> None:
     for group in source:
         written = scan.store(group)
+        outcome.rows_expected = group.expected
         outcome.rows_read += group.checked.rows_in
         outcome.duplicates += group.checked.duplicates
         outcome.quarantined += len(group.checked.rejects)

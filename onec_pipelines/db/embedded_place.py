@@ -161,19 +161,29 @@ def _programs(base: Path, account: Account | None) -> Path:
             code="DB_EMBEDDED",
             remedy=f"install {_WHEEL}, or set ONEC_DATABASE_URL",
         )
-    wheel = Path(spec.origin).parent / f"pginstall{MAJOR}"
-    postgres = wheel / "bin" / "postgres"
+    package = Path(spec.origin).parent
+    programs = package / f"pginstall{MAJOR}"
+    postgres = programs / "bin" / "postgres"
     if account is None or (_reachable(postgres, account) and _may(postgres, account, stat.S_IXOTH)):
-        return wheel
+        return programs
     copy = base / f"server-{metadata.version(_WHEEL)}"
     if not copy.is_dir():
-        unfinished = base / f"server-unfinished-{os.getpid()}"
-        shutil.copytree(wheel, unfinished, ignore=shutil.ignore_patterns("include"))
-        try:
-            unfinished.rename(copy)
-        except OSError:  # another process was first, its copy is the same
-            shutil.rmtree(unfinished)
-    return copy
+        _copy(package, copy)
+    return copy / package.name / programs.name
+
+
+def _copy(package: Path, target: Path) -> None:
+    """The package and, beside it as in the wheel, the libraries its programs look for by relative path."""
+    unfinished = target.with_name(f"{target.name}-unfinished-{os.getpid()}")
+    needless = shutil.ignore_patterns("include", "pginstall", "__pycache__")
+    shutil.copytree(package, unfinished / package.name, ignore=needless)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, unfinished / libraries.name)
+    try:
+        unfinished.rename(target)
+    except OSError:  # another process was first, its copy is the same
+        shutil.rmtree(unfinished)
 
 
 def _short(path: Path) -> str:

@@ -141,13 +141,13 @@ def note_unresolved(entity: Entity, reference: Reference, *, child: bool) -> str
         f"INSERT INTO integ.unresolved_refs"
         f" (system_name, entity_type, row_key, field, target_entity, missing_id, holds_row)"
         f" SELECT %(system_name)s, '{entity.name}', s.row_key, {field}, '{reference.entity}',"
-        f" s.missing_{reference.column}, {'true' if reference.required else 'false'}"
+        f" s.missing_{reference.column}, {'true' if reference.required and not child else 'false'}"
         f" FROM {source} s WHERE s.missing_{reference.column} IS NOT NULL ON CONFLICT DO NOTHING"
     )
 
 
 def write_shop(entity: Entity) -> str:
-    """Insert what is new, update what differs. Gives (new, changed, held); objects that changed get a new last_synced_at."""
+    """Insert what is new, update what differs. Gives (new, changed); objects that changed get a new last_synced_at."""
     names = [column.name for column in entity.target.columns]
     key = ["id"] if entity.has_ids else ["system_name", "onec_key"]
     values = ["s.id"] if entity.has_ids else ["%(system_name)s", "s.row_key"]
@@ -167,8 +167,7 @@ def write_shop(entity: Entity) -> str:
         f" WHERE NOT s.is_held AND (t.id IS NULL OR {changed})"
         f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {updates}, updated_at = now()"
         f" RETURNING t.id, (xmax = 0) AS is_new){touched}"
-        f" SELECT count(*) FILTER (WHERE is_new), count(*), (SELECT count(*) FILTER (WHERE is_held) FROM {SOURCE})"
-        f" FROM written"
+        f" SELECT count(*) FILTER (WHERE is_new), count(*) FROM written"
     )
 
 

@@ -56,23 +56,20 @@ def merge(tx: Tx, entity: Entity, *, system_name: str, everything: bool) -> Merg
     if entity.target.finish:
         tx.execute(entity.target.finish.encode(), values)
     state.write(tx, system_name, entity.name, "shop", {"through": through, "reads": reads})
-    new, changed, held = row or (0, 0, 0)
-    return Merged(
-        ids_new=ids_new,
-        new=new,
-        changed=changed,
-        held=held,
-        unresolved=unresolved(tx, entity, system_name=system_name),
-    )
+    new, changed = row or (0, 0)
+    waiting, held = unresolved(tx, entity, system_name=system_name)
+    return Merged(ids_new=ids_new, new=new, changed=changed, held=held, unresolved=waiting)
 
 
-def unresolved(tx: Tx, entity: Entity, *, system_name: str) -> int:
-    """How many references of the entity wait for their object."""
+def unresolved(tx: Tx, entity: Entity, *, system_name: str) -> tuple[int, int]:
+    """How many references of the entity wait for their object, and how many rows are kept out of the shop by that."""
     row = tx.execute(
-        "SELECT count(*) FROM integ.unresolved_refs WHERE system_name = %s AND entity_type = %s",
+        "SELECT count(*), count(DISTINCT row_key) FILTER (WHERE holds_row) FROM integ.unresolved_refs"
+        " WHERE system_name = %s AND entity_type = %s",
         (system_name, entity.name),
     ).fetchone()
-    return int(row[0]) if row else 0
+    waiting, held = row or (0, 0)
+    return int(waiting), int(held)
 
 
 def id_count(tx: Tx, entity: Entity, *, system_name: str) -> int:

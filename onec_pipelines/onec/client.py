@@ -90,6 +90,7 @@ class OnecClient:
         self._retry = retry or RetryPolicy()
         self._sessions = SessionPool(connection)
         self._counts_by_path = True
+        self._closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +101,8 @@ class OnecClient:
         self.close()
 
     def close(self) -> None:
-        """End the sessions in 1C and close the connections."""
+        """End the sessions in 1C and close the connections; calls under way in other threads fail."""
+        self._closed = True
         self._sessions.close()
 
     @property
@@ -210,7 +212,7 @@ class OnecClient:
 
     def _wait_before_repeat(self, error: Exception) -> bool | float:
         """Tell stamina whether to repeat, and after how many seconds if 1C said so."""
-        if not isinstance(error, RetryLater) or error.code in NOT_AT_ONCE:
+        if self._closed or not isinstance(error, RetryLater) or error.code in NOT_AT_ONCE:
             return False
         if error.retry_after is None:
             return True

@@ -11,6 +11,8 @@ from onec_pipelines.onec.connection import MEBIBYTE
 
 _GROWTH = 2.0
 _RECOVERY = 1.25
+_MIN_PATIENCE = 2
+_MAX_PATIENCE = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,10 @@ class PageSize:
     def __init__(self, policy: PagePolicy, rows: int | None = None) -> None:
         self._policy = policy
         self._ceiling = float(policy.max_rows)
+        self._patience = (
+            _MIN_PATIENCE  # good pages before the ceiling is lifted; a failed page costs 1C dearly
+        )
+        self._good = 0
         self.rows = self._bounded(rows or policy.rows)
 
     @property
@@ -50,7 +56,11 @@ class PageSize:
         """Learn from a page that came."""
         if rows == 0:
             return
-        self._ceiling = min(self._ceiling * _RECOVERY, self._policy.max_rows)
+        self._good += 1
+        if self._good >= self._patience:
+            self._ceiling = min(self._ceiling * _RECOVERY, self._policy.max_rows)
+            self._patience = max(self._patience // 2, _MIN_PATIENCE)
+            self._good = 0
         by_bytes = self._policy.target_bytes * rows / max(body_bytes, 1)
         by_time = self._policy.target_seconds * rows / max(seconds, 1e-6)
         self.rows = self._bounded(min(by_bytes, by_time, self.rows * _GROWTH))
@@ -60,6 +70,8 @@ class PageSize:
         if rows <= self._policy.min_rows:
             return False
         self._ceiling = max(rows / 2, self._policy.min_rows)
+        self._patience = min(self._patience * 2, _MAX_PATIENCE)
+        self._good = 0
         self.rows = self._bounded(rows / 2)
         return True
 

@@ -83,9 +83,14 @@ class Ahead:
         self._next_skip = skip
 
     def take(self, size: PageSize, expected: int | None) -> Asked:
-        """Give the next request in order, after asking ahead up to the limit.
+        """Give the next request in order, after asking ahead."""
+        self.ask(size, expected)
+        return self._asked.popleft()
 
-        At least one is asked for; none of the others begins at or beyond the `expected` number of rows.
+    def ask(self, size: PageSize, expected: int | None) -> None:
+        """Ask ahead up to the limit.
+
+        At least one is under way then; none of the others begins at or beyond the `expected` number of rows.
         """
         while len(self._asked) < self._parallel and (
             not self._asked or expected is None or self._next_skip < expected
@@ -94,7 +99,6 @@ class Ahead:
             result = self._executor.submit(self._fetch, self._next_skip, top)
             self._asked.append(Asked(skip=self._next_skip, top=top, overlap=overlap, result=result))
             self._next_skip += top - overlap
-        return self._asked.popleft()
 
     def go_to(self, skip: int) -> None:
         """Forget what is under way and go on from this position."""

@@ -148,6 +148,8 @@ class PagedRead(Iterator[RawPage]):
             self._size.answered(rows.row_count, len(answer.body), answer.elapsed_seconds)
             fresh = self._keys.add(rows.keys)
             at_end = self._judge(asked, rows, fresh, expected)
+            if not at_end:
+                self._ahead.ask(self._size, expected)  # under way while the caller works on this page
             if fresh:
                 yield self._page(asked, answer, rows, fresh)
             if at_end:

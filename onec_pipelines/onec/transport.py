@@ -15,13 +15,15 @@ import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
 from typing import BinaryIO
 
 import httpcore
 import httpx
 
-from onec_pipelines.errors import PipelineError
+from onec_pipelines.errors import Stop
 from onec_pipelines.onec.connection import Connection
 from onec_pipelines.onec.transport_body import Body
 from onec_pipelines.onec.transport_faults import translate_fault
@@ -107,7 +109,11 @@ class Transport:
         try:
             return self._exchange(exchange)
         except (*FOREIGN_FAULTS, *CORE_FAULTS) as fault:
-            raise translate_fault(fault, request=exchange.shown) from _without_context(fault)
+            raise translate_fault(fault, request=exchange.shown) from fault
+        except RuntimeError:
+            if not self._client.is_closed:
+                raise
+            raise Stop("the client was closed", code="ONEC_CLOSED", remedy="Open a new client.") from None
         finally:
             _ends_at.reset(token)
 
@@ -152,19 +158,11 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-def _without_context(fault: BaseException) -> BaseException | None:
-    """Keep the cause for its certificate or socket text, unless it is one of ours already."""
-    return None if isinstance(fault, PipelineError) else fault
-
-
 class _DeadlineTransport(httpx.BaseTransport):
     """httpx over a connection pool whose sockets obey the deadline of the running exchange."""
 
     def __init__(self, connection: Connection, *, keepalive: bool) -> None:
-        tls = ssl.create_default_context(cafile=connection.ca_file)
-        if not connection.verify:
-            tls.check_hostname = False
-            tls.verify_mode = ssl.CERT_NONE
+        tls = _tls(connection.ca_file, verify=connection.verify)
         backend = _DeadlineBackend()
         kept = 1 if keepalive else 0
         if connection.proxy:
@@ -209,6 +207,15 @@ class _DeadlineTransport(httpx.BaseTransport):
     def close(self) -> None:
         """Close the pool."""
         self._pool.close()
+
+
+@lru_cache(maxsize=8)  # reading the authorities takes tens of milliseconds, and each session needs them
+def _tls(ca_file: Path | None, *, verify: bool) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file)
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 class _Stream(httpx.SyncByteStream):

@@ -67,8 +67,8 @@ def read_xml(
     size = 0
     try:
         for piece in pieces:
+            _check_piece(piece, before=size, max_bytes=max_bytes)
             size += len(piece)
-            _check_size(size, max_bytes)
             parser.feed(piece)
             yield
         parser.close()
@@ -77,8 +77,12 @@ def read_xml(
     yield
 
 
-def _check_size(size: int, max_bytes: int) -> None:
-    if size > max_bytes:
+def _check_piece(piece: bytes, *, before: int, max_bytes: int) -> None:
+    if before == 0 and (piece[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in piece[:4]):
+        raise ParseError(
+            "it is not in UTF-8"
+        )  # expat believes a UTF-16 mark over the encoding that it is given
+    if before + len(piece) > max_bytes:
         raise ParseError(f"it is larger than {max_bytes // MEBIBYTE} MiB")
 
 

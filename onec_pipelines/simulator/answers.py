@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -89,7 +89,7 @@ class Answers:
         parts = list(self._parts(page, columns, set_name))
         return Response(status=200, body="".join(parts).encode(), headers=self._headers(";type=feed"))
 
-    async def _stream(self, page: Page, columns: Columns, set_name: str) -> AsyncIterator[bytes]:
+    async def _stream(self, page: Page, columns: Columns, set_name: str) -> AsyncGenerator[bytes, None]:
         for part in self._parts(page, columns, set_name):
             yield part.encode()
             await asyncio.sleep(0)

@@ -9,7 +9,8 @@ import asyncio
 import re
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 import h11
@@ -17,6 +18,7 @@ import h11
 _HEAD_LIMIT = 256 * 1024
 _BODY_LIMIT = 256 * 1024 * 1024
 _READ = 65536
+_BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _NON_ASCII = re.compile(rb"[\x80-\xff]")
 
 
@@ -46,7 +48,7 @@ class Response:
     """An answer; `body` may be a stream of chunks, which is then sent with chunked encoding."""
 
     status: int
-    body: bytes | AsyncIterator[bytes] = b""
+    body: bytes | AsyncGenerator[bytes, None] = b""
     headers: tuple[tuple[str, str], ...] = ()
     delivery: Delivery = field(default_factory=Delivery)
     close: bool = False
@@ -73,7 +75,10 @@ async def serve_connection(
             pass
     except Disconnect:
         reset(writer)
-    except (ConnectionError, h11.RemoteProtocolError, asyncio.IncompleteReadError):
+    except h11.RemoteProtocolError:
+        writer.write(_BAD_REQUEST)
+        writer.close()
+    except (ConnectionError, asyncio.IncompleteReadError):
         writer.close()
     else:
         writer.close()
@@ -166,19 +171,19 @@ class _Connection:
         self._h11.start_next_cycle()
         return True
 
-    async def _send_body(self, body: bytes | AsyncIterator[bytes], delivery: Delivery) -> bool:
+    async def _send_body(self, body: bytes | AsyncGenerator[bytes, None], delivery: Delivery) -> bool:
         """Send the body as the delivery says; False when it ended the connection."""
         sent = 0
-        async for chunk in _chunks(body, delivery):
-            part = chunk if delivery.limit is None else chunk[: max(delivery.limit - sent, 0)]
-            if part:
-                await self._write(self._h11.send(h11.Data(data=part)))
-            sent += len(part)
-            if delivery.limit is not None and sent >= delivery.limit:
-                await self._writer.drain()
-                if delivery.reset:
-                    raise Disconnect
-                return False
+        async with aclosing(_chunks(body, delivery)) as chunks:
+            async for chunk in chunks:
+                part = chunk if delivery.limit is None else chunk[: max(delivery.limit - sent, 0)]
+                if part:
+                    await self._write(self._h11.send(h11.Data(data=part)))
+                sent += len(part)
+                if delivery.limit is not None and sent >= delivery.limit:
+                    if delivery.reset:
+                        raise Disconnect
+                    return False
         return True
 
     async def _write(self, data: bytes | None) -> None:
@@ -187,7 +192,9 @@ class _Connection:
             await self._writer.drain()
 
 
-async def _chunks(body: bytes | AsyncIterator[bytes], delivery: Delivery) -> AsyncIterator[bytes]:
+async def _chunks(
+    body: bytes | AsyncGenerator[bytes, None], delivery: Delivery
+) -> AsyncGenerator[bytes, None]:
     if isinstance(body, bytes):
         size = delivery.slice_size or len(body) or 1
         for start in range(0, len(body), size):
@@ -195,9 +202,10 @@ async def _chunks(body: bytes | AsyncIterator[bytes], delivery: Delivery) -> Asy
             if delivery.slice_delay:
                 await asyncio.sleep(delivery.slice_delay)
         return
-    async for chunk in body:
-        async for part in _chunks(chunk, delivery):
-            yield part
+    async with aclosing(body) as stream:
+        async for chunk in stream:
+            async for part in _chunks(chunk, delivery):
+                yield part
 
 
 def _reason(status: int) -> bytes:

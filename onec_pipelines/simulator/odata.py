@@ -6,7 +6,7 @@ No sockets, sessions or faults: `service.py` puts those around it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from onec_pipelines.simulator import edmx, errors
 from onec_pipelines.simulator import query as language
@@ -18,7 +18,7 @@ from onec_pipelines.simulator.errors import OdataError
 from onec_pipelines.simulator.http import Request, Response
 from onec_pipelines.simulator.kinds import TypeMeta
 from onec_pipelines.simulator.options import Options
-from onec_pipelines.simulator.reading import Reader, Test
+from onec_pipelines.simulator.reading import Distortion, Reader, Test
 from onec_pipelines.simulator.shape import NAMESPACE, Shape
 from onec_pipelines.simulator.source import Key, Row
 from onec_pipelines.simulator.urls import Resource, Segment
@@ -45,6 +45,7 @@ class Ask:
     resource: Resource
     query: Mapping[str, str]
     answers: Answers
+    distortion: Distortion = field(default_factory=Distortion)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +107,8 @@ class OData:
         asking = Asking(self.base, options)
         wish = asking.wish(meta, ask.query, hidden=self.hidden(name, ask.query, options))
         columns = asking.columns(meta, ask.query, single=False)
-        page = await self.reader.page(self.base.table(name), wish, name=name)
+        page = await self.reader.page(self.base.table(name), ask.distortion.wish(wish), name=name)
+        page = ask.distortion.page(page)
         return Done(response=ask.answers.rows(page, columns, set_name=name), rows=page.size)
 
     async def _count(self, ask: Ask, meta: TypeMeta, options: Options) -> Done:

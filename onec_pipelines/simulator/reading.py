@@ -6,10 +6,11 @@ The order and paging behaviours of PROTOCOL §3.3 live here; what a filter means
 from __future__ import annotations
 
 import asyncio
+import random
 from array import array
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from onec_pipelines.simulator.ordering import Ordering
@@ -31,6 +32,40 @@ class Wish:
     top: int | None = None
     skip: int = 0
     count: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distortion:
+    """How a faulty server pages: rows repeated in a page, pages shifted by rows that came or went, `$skip` not honoured, any order."""
+
+    duplicates: int = 0
+    shift: int = 0
+    shuffle: int = 0
+    skip_ignored: bool = False
+
+    def wish(self, wish: Wish) -> Wish:
+        """The wish as such a server understands it. A positive shift repeats rows of the page before, a negative one loses rows."""
+        if self.skip_ignored:
+            return replace(wish, skip=0)
+        if self.shift and wish.skip:
+            return replace(wish, skip=max(wish.skip - self.shift, 0))
+        if self.shuffle and wish.top:
+            return replace(wish, skip=max(wish.skip - self.shuffle % max(wish.top // 10, 2), 0))
+        return wish
+
+    def page(self, page: Page) -> Page:
+        """The page as such a server sends it."""
+        if not self.duplicates and not self.shuffle:
+            return page
+
+        def produce() -> Iterator[list[Row]]:
+            rows = [row for chunk in page.chunks() for row in chunk]
+            rows += rows[: self.duplicates]
+            if self.shuffle:
+                random.Random(self.shuffle).shuffle(rows)  # noqa: S311 - reproducible chance is the point
+            yield rows
+
+        return replace(page, size=page.size + min(self.duplicates, page.size), chunks=produce)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,15 +10,17 @@ import base64
 import binascii
 import gzip
 import time
-from collections import Counter
-from collections.abc import AsyncIterator
+import traceback
+from collections import Counter, deque
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 
 from onec_pipelines.simulator import errors, urls
 from onec_pipelines.simulator.answers import Answers, Format, local_now, negotiate
 from onec_pipelines.simulator.base import Base
 from onec_pipelines.simulator.errors import HostError, OdataError
-from onec_pipelines.simulator.http import Request, Response
+from onec_pipelines.simulator.faults import Faults, Plan
+from onec_pipelines.simulator.http import Disconnect, Request, Response
 from onec_pipelines.simulator.odata import Ask, Done, OData
 from onec_pipelines.simulator.options import Options
 from onec_pipelines.simulator.query import QueryError
@@ -28,6 +30,7 @@ from onec_pipelines.simulator.writes import Writes
 _LIMITS = {"apache": 8190, "nginx": 8192, "iis": 16384, "none": 1 << 20}
 _IIS_QUERY = 2048
 _IIS_SEGMENT = 260
+_LOGGED = 10_000
 
 
 @dataclass(kw_only=True)
@@ -49,16 +52,44 @@ class Service:
         self.requests: Counter[str] = Counter()
         self.statuses: Counter[int] = Counter()
         self.times = Times()
+        self.faults = Faults(options.seed)
+        self.bugs: deque[str] = deque(maxlen=20)
+        self.log: deque[str] = deque(maxlen=_LOGGED)
 
     async def handle(self, request: Request) -> Response:
         """Answer one request."""
+        plan = self.faults.plan(request)
+        self.log.append(f"{request.method} {request.path}{f'?{request.query}' if request.query else ''}")
+        if plan.latency:
+            await asyncio.sleep(plan.latency)
+        if plan.hang is not None:
+            await asyncio.sleep(plan.hang)
+        if plan.reset_before or plan.hang is not None:
+            raise Disconnect
+        response = plan.answer or await self._safely(request, plan)
+        self.statuses[response.status] += 1
+        if plan.reset_after:
+            await _drain(response)
+            raise Disconnect
+        return self._spoil(self._finish(request, response), plan)
+
+    async def _safely(self, request: Request, plan: Plan) -> Response:
         try:
-            response = await self._host(request)
+            return await self._host(request, plan)
         except HostError as refusal:
             headers = (("Content-Type", refusal.content_type), *refusal.headers)
-            response = Response(status=refusal.status, body=refusal.body, headers=headers)
-        self.statuses[response.status] += 1
-        return self._finish(request, response)
+            return Response(status=refusal.status, body=refusal.body, headers=headers)
+
+    def _spoil(self, response: Response, plan: Plan) -> Response:
+        """The answer as a faulty server sends it."""
+        if plan.html:
+            page = errors.html_page("Service temporarily unavailable", "The server is temporarily unable.")
+            response = Response(
+                status=200, body=page, headers=(("Content-Type", "text/html; charset=utf-8"),)
+            )
+        if plan.wrong_gzip:
+            response = replace(response, headers=(*response.headers, ("Content-Encoding", "gzip")))
+        return response.with_delivery(plan.delivery)
 
     def _finish(self, request: Request, response: Response) -> Response:
         """What the web server does to an answer on its way out."""
@@ -71,7 +102,7 @@ class Service:
             response = replace(response, body=gzip.compress(response.body, 5, mtime=0), headers=headers)
         return response
 
-    async def _host(self, request: Request) -> Response:
+    async def _host(self, request: Request, plan: Plan) -> Response:
         options = self.options
         check_limits(request, options)
         root = f"/{options.publication}/odata/standard.odata"
@@ -90,7 +121,7 @@ class Service:
         try:
             if lease.session.fresh and options.cold_start_ms:
                 await asyncio.sleep(options.cold_start_ms / 1000)
-            response = await self._answer(request, request.path[len(_raw_root(request.path, root)) :])
+            response = await self._answer(request, request.path[len(_raw_root(request.path, root)) :], plan)
             if not isinstance(response.body, bytes):
                 streaming = True
                 response = replace(response, body=self._held(response.body, lease))
@@ -101,7 +132,7 @@ class Service:
             response = replace(response, headers=(*response.headers, ("Set-Cookie", lease.set_cookie)))
         return response
 
-    async def _held(self, body: AsyncIterator[bytes], lease: Lease) -> AsyncIterator[bytes]:
+    async def _held(self, body: AsyncGenerator[bytes, None], lease: Lease) -> AsyncGenerator[bytes, None]:
         """A stream that keeps its session until it ends."""
         try:
             async for chunk in body:
@@ -122,7 +153,7 @@ class Service:
         page = errors.html_page("401 Unauthorized", "Идентификация пользователя не выполнена.")
         raise HostError(401, page, headers=(("WWW-Authenticate", 'Basic realm="1C:Enterprise 8.3"'),))
 
-    async def _answer(self, request: Request, rest: str) -> Response:
+    async def _answer(self, request: Request, rest: str, plan: Plan) -> Response:
         options = self.options
         started = time.process_time()
         public = options.public_url or f"http://{request.headers.get('host', 'localhost')}"
@@ -130,22 +161,29 @@ class Service:
             root=f"{public}/{options.publication}/odata/standard.odata",
             format=Format(json="json" in request.query or "json" in request.headers.get("accept", "")),
             options=options,
-            moment=local_now(),
+            moment=local_now(plan.skew),
         )
         done = Done(response=Response(status=500))
         try:
             query = urls.parse_query(request.query)
             answers = replace(answers, format=negotiate(request, query, options))
             resource = urls.parse_path(rest)
-            ask = Ask(request=request, resource=resource, query=query, answers=answers)
+            ask = Ask(
+                request=request, resource=resource, query=query, answers=answers, distortion=plan.distortion
+            )
             self.requests[kind_of(ask)] += 1
+            if plan.refusal is not None:
+                raise OdataError(*plan.refusal)
             done = await self._dispatch(ask)
         except OdataError as error:
             done = Done(response=answers.error(error))
         except QueryError as error:
             done = Done(response=answers.error(OdataError(error.http, error.code, error.message)))
+        except Exception as error:  # noqa: BLE001 - a bug of ours looks to a client as one of 1C's, and is kept to be seen
+            self.bugs.append("".join(traceback.format_exception(error)))
+            done = Done(response=answers.error(errors.internal()))
         self.times.cpu += time.process_time() - started
-        await self._wait(done)
+        await self._wait(done, plan)
         return done.response
 
     async def _dispatch(self, ask: Ask) -> Done:
@@ -155,13 +193,20 @@ class Service:
             return self.writes.answer(ask, self.options)
         return await self.odata.get(ask, self.options)
 
-    async def _wait(self, done: Done) -> None:
+    async def _wait(self, done: Done, plan: Plan) -> None:
         options = self.options
-        wait = options.latency_ms + options.row_latency_ms * done.rows
+        wait = options.latency_ms + (options.row_latency_ms + plan.row_latency * 1000) * done.rows
         if done.function:
             wait += options.function_latency_ms
         if wait > 0:
             await asyncio.sleep(wait / 1000)
+
+
+async def _drain(response: Response) -> None:
+    """Let an answer that nobody will see be made to its end."""
+    if not isinstance(response.body, bytes):
+        async for _ in response.body:
+            pass
 
 
 def _raw_root(raw_path: str, root: str) -> str:

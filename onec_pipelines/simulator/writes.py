@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from onec_pipelines.simulator import bodies, errors
 from onec_pipelines.simulator import columns as cols
 from onec_pipelines.simulator.errors import OdataError
@@ -108,8 +106,6 @@ class Writes:
     def _written(self, ask: Ask, name: str, row: dict[str, object], *, status: int) -> Done:
         meta = self._odata.base.meta(name)
         answers = ask.answers
-        if not ask.query.get("$format") and "json" in ask.request.headers.get("content-type", ""):
-            answers = replace(answers, format=replace(answers.format, json=True))
         location = f"{answers.root}/{self_address(meta, row)}" if status == 201 else ""  # noqa: PLR2004 - Created
         columns = cols.every(meta, single=True)
         return Done(

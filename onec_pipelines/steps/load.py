@@ -41,6 +41,12 @@ class Group:
         """The page that says where the reading goes on."""
         return self.pages[-1]
 
+    @property
+    def expected(self) -> int | None:
+        """How many rows 1C counted before the reading, where it was asked."""
+        cursor = self.last.cursor
+        return cursor.count_before if cursor is not None else self.last.counts[0]
+
 
 def groups(pages: Iterable[Fetched], plan: Plan, zone: ZoneInfo) -> Iterator[Group]:
     """Checked page groups, one made ahead while the last one is being stored."""

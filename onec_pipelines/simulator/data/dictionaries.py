@@ -181,6 +181,8 @@ def brands(world: World) -> ListTable:
             {**head(world, BRAND, "!nameless", ""), "IsFolder": False, "Производитель_Key": world.gone(1)}
         )
         rows.append({**head(world, BRAND, "!twice", "Bosch "), "IsFolder": False})
+        world.flag(BRAND, world.ref(BRAND, "!nameless"), "empty name")
+        world.flag(BRAND, world.ref(BRAND, "!twice"), "duplicate name")
     return by_presentation(BRAND, rows)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Protocol
 
 from onec_pipelines.simulator.data.layout import Runs
@@ -112,7 +113,11 @@ class RecordSets(ComputedTable):
 
     def __init__(self, name: str, sources: Sequence[Source]) -> None:
         super().__init__(name)
-        self._runs: Runs[Source] = Runs([(source, len(source)) for source in sources])
+        self._sources = sources
+
+    @cached_property
+    def _runs(self) -> Runs[Source]:
+        return Runs([(source, len(source)) for source in self._sources])
 
     def __len__(self) -> int:
         """Give the number of documents with records."""
@@ -142,7 +147,11 @@ class Records(ComputedTable):
 
     def __init__(self, name: str, sources: Sequence[Source]) -> None:
         super().__init__(name)
-        self._runs: Runs[Source] = Runs([(source, source.before(len(source))) for source in sources])
+        self._sources = sources
+
+    @cached_property
+    def _runs(self) -> Runs[Source]:
+        return Runs([(source, source.before(len(source))) for source in self._sources])
 
     def __len__(self) -> int:
         """Give the number of records."""

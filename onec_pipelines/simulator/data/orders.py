@@ -175,7 +175,11 @@ class Orders:
     def complained(self) -> list[int]:
         """Numbers of the orders that customers asked to return in part, in the order of request dates."""
         found = [self.get(number) for number in self.shipped]
-        asked = [order for order in found if order.stage == CLOSED and order.chance >> 45 & 15 == 3 and ask_moment(order) < self._world.now]
+        asked = [
+            order
+            for order in found
+            if order.stage == CLOSED and order.chance >> 45 & 15 == 3 and ask_moment(order) < self._world.now
+        ]
         return [order.number for order in sorted(asked, key=lambda one: (ask_moment(one), one.number))]
 
     @cached_property

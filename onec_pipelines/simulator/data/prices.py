@@ -285,7 +285,7 @@ class PriceRecords(Records):
 
     def __init__(self, world: World, sources: list[PriceSource]) -> None:
         super().__init__(f"{PRICES}_RecordType", sources)
-        self._sources = sources
+        self._rounds = sources
         self._goods = world.guids(NOMENCLATURE)
         self._gone = world.guids("physically deleted")
         self._variants = world.guids(PRICE_VARIANT)
@@ -302,7 +302,7 @@ class PriceRecords(Records):
         if item is None or item >= self._products or twin is None:
             return None
         name = self._retail if self._gone.number(kind) is not None else kind
-        for source in self._sources:
+        for source in self._rounds:
             found = source.line_of(item, twin % OWN_VARIANTS if twin >= 0 else -1, name)
             if found is not None and source.period(found[0]) == period:
                 position = self.place(source, *found)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from math import gcd
 
 from onec_pipelines.simulator.data.attributes import Attributes
-from onec_pipelines.simulator.data.defects import Defect, Places
+from onec_pipelines.simulator.data.defects import PERIOD, Defect, Places
 from onec_pipelines.simulator.data.descriptions import pool
 from onec_pipelines.simulator.data.goods_defects import Spoiler
 from onec_pipelines.simulator.data.guids import salt, scramble
@@ -182,30 +182,41 @@ class Products(ComputedTable):
         price_groups = [self._world.ref("Catalog_ЦеновыеГруппы", name) for name in PRICE_GROUPS]
         countries = [self._world.ref("Catalog_СтраныМира", entry[0]) for entry in COUNTRIES]
         fill, spoiled, rows = self._attributes.filler(group.kind), self.places.by_remainder, []
-        for offset in range(low, high):
-            item = group.first + offset
-            chance = scramble(item, self._chance)
+        make, weights, low_weight = self._guids.make, self._weights, group.kind.grams[0]
+        prefix, article, first, key = group.prefix, group.article, group.first, self._chance
+        marked, step, size, choices = (
+            4096 // MARKED,
+            self._code_step,
+            max(self._world.products, 1),
+            len(endings),
+        )
+        for offset in range(low, high):  # this loop makes every page of products: no calls that can be spared
+            item = first + offset
+            chance = scramble(item, key)
             model = model_of(group, offset, chance)
-            name = f"{group.prefix}{model}{endings[(chance >> 8) % len(endings)]}" if group.prefix else ""
+            name = f"{prefix}{model}{endings[(chance >> 8) % choices]}" if prefix else ""
             text = texts[chance >> 12 & 15]
-            row = prototype.copy()
-            row["Ref_Key"] = self._guids.make(item)
-            row["DataVersion"] = FIRST_VERSIONS[chance >> 16 & 3]
-            row["Description"] = name
-            row["НаименованиеПолное"] = f"{name}{_EXTRAS[(chance >> 18) % 6]}"
-            row["Code"] = code = self.code_of(item)
-            row["КодДляПоиска"] = code[3:].lstrip("0")
-            row["Артикул"] = f"{group.article}-{model}"
-            row["DeletionMark"] = chance >> 20 & 0xFFF < 4096 // MARKED
-            row["Описание"] = f"{name}. {text}" if text else ""
-            row["ВесЧислитель"] = self._weights[group.kind.grams[0] + (chance >> 32) % span]
-            row["ЦеноваяГруппа_Key"] = price_groups[chance >> 34 & 3]
-            row["СтранаПроисхождения_Key"] = countries[(chance >> 36) % len(countries)]
+            code = item * step % size + 1
+            row = {
+                **prototype,
+                "Ref_Key": make(item),
+                "DataVersion": FIRST_VERSIONS[chance >> 16 & 3],
+                "Description": name,
+                "НаименованиеПолное": f"{name}{_EXTRAS[(chance >> 18) % 6]}",
+                "Code": f"00-{code:08d}",
+                "КодДляПоиска": str(code),
+                "Артикул": f"{article}-{model}",
+                "DeletionMark": chance >> 20 & 0xFFF < marked,
+                "Описание": f"{name}. {text}" if text else "",
+                "ВесЧислитель": weights[low_weight + (chance >> 32) % span],
+                "ЦеноваяГруппа_Key": price_groups[chance >> 34 & 3],
+                "СтранаПроисхождения_Key": countries[(chance >> 36) % 7],
+                "ИспользоватьУпаковки": item & 7 == PACKED,
+                "ДополнительныеРеквизиты": fill(chance),
+            }
             if item % 10 in IMAGED:
                 row["ФайлКартинки_Key"] = self._images.make(item * 4)
-            row["ИспользоватьУпаковки"] = item & 7 == PACKED
-            row["ДополнительныеРеквизиты"] = fill(chance)
-            defect = spoiled.get(item % 1000)
+            defect = spoiled.get(item % PERIOD)
             if defect is not None:
                 self._spoiler.spoil(row, item, defect)
             rows.append(row)

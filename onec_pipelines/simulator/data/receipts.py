@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from itertools import accumulate
+from typing import NamedTuple
 
 from onec_pipelines.simulator.data.guids import salt, scramble
 from onec_pipelines.simulator.data.layout import Periodic, Runs
@@ -20,14 +21,14 @@ from onec_pipelines.simulator.data.world import World, stamp
 
 RECEIPT = "Document_ПриобретениеТоваровУслуг"
 BATCH = 96
+_WHOLE = [Decimal(number) for number in range(161)]
 _DIVISIBLE = frozenset(
     ("166", "006", "112")
 )  # sold by weight, length or volume: quantities have three decimals
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Delivery:
-    """One line of a delivery."""
+class Delivery(NamedTuple):
+    """One line of a delivery; a named tuple because a base of a million products has millions of them."""
 
     sku: int
     group: Group
@@ -153,20 +154,25 @@ class Receipts:
             document += 1
         return document
 
-    def delivered(self, place: int) -> Iterator[tuple[int, Decimal]]:
-        """Give (unit, quantity over all rounds) of everything a warehouse ever got."""
-        waves = [(number, wave[place]) for number, wave in enumerate(self._members) if len(wave[place])]
-        residues = {residue for _, members in waves for residue in members.residues}
-        every = Periodic(total=self._total, period=BATCH, residues=residues)
-        for rank in range(len(every)):
-            sku = every.at(rank)
-            group = self._plan.sku(sku)[0]
-            parts = (
-                self._quantity(number, place, sku, group)
-                for number, one in waves
-                if one.rank(sku) is not None
-            )
-            yield sku, sum(parts, Decimal(0))
+    def delivered(self, place: int) -> Iterator[Delivery]:
+        """Give the whole quantity, over all rounds, of every unit that a warehouse ever got, by unit."""
+        waves: dict[int, list[int]] = {}
+        for number, wave in enumerate(self._members):
+            for residue in wave[place].residues:
+                waves.setdefault(residue, []).append(number)
+        for cut in self._plan.skus.cut(0, self._total):
+            group, size, start = cut.value, cut.value.skus, self._plan.skus.starts[cut.run]
+            for offset in range(cut.high):
+                sku = start + offset
+                found = waves.get(sku % BATCH)
+                if found is not None:
+                    item, variant = divmod(offset, size)
+                    quantity = self._quantity(found[0], place, sku, group)
+                    for number in found[1:]:
+                        quantity += self._quantity(number, place, sku, group)
+                    yield Delivery(
+                        sku=sku, group=group, item=group.first + item, variant=variant, quantity=quantity
+                    )
 
     def _delivery(self, number: int, place: int, sku: int) -> Delivery:
         group, item, variant = self._plan.sku(sku)
@@ -184,4 +190,4 @@ class Receipts:
         whole = 1 + chance % (40 * many)
         if group.kind.unit in _DIVISIBLE:
             return Decimal(whole * 1000 + (chance >> 32) % 1000).scaleb(-3)
-        return Decimal(whole)
+        return _WHOLE[whole]

@@ -128,10 +128,10 @@ class Balances:
             if warehouse not in {None, guid}:
                 continue
             left = changed[place]
-            for sku, delivered in self._receipts.delivered(place):
-                quantity = delivered + left.pop(sku, _NOTHING) if left else delivered
+            for line in self._receipts.delivered(place):
+                quantity = line.quantity + left.pop(line.sku, _NOTHING) if left else line.quantity
                 if quantity:
-                    yield {**build(*self._plan.sku(sku), place), "ВНаличии": quantity}
+                    yield {**build(line.group, line.item, line.variant, place), "ВНаличии": quantity}
             for sku, quantity in left.items():
                 if quantity:
                     yield {**build(*self._plan.sku(sku), place), "ВНаличии": quantity}

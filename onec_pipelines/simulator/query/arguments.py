@@ -1,4 +1,4 @@
-"""Calls of virtual tables.
+"""Calls of virtual tables, from text to names and values.
 
 `Balance(Period=datetime'…',Condition='…',Dimensions='…')` and the same as query options (PROTOCOL §6).
 
@@ -109,9 +109,8 @@ def _lenient_pieces(body: str) -> list[tuple[str, str]]:
 def parse_argument(name: str, text: str) -> str:
     """The value of one argument, as it stands in a call or in a query option (`?Condition=…`).
 
-    Where quotes may be missing.
-
-    Dates may be literals or plain strings (PROTOCOL §6). Raises QueryError 400/14 for a date that is none.
+    There the quotes may be missing. Dates may be literals or plain strings (PROTOCOL §6). Raises QueryError
+    400/14 for a date that is none.
     """
     value = text.strip()
     if name not in _DATES:

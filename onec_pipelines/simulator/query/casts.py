@@ -26,9 +26,7 @@ _ENTITIES = (
 
 
 def type_name(text: object, info: TypeInfo, function: str) -> str:
-    """The short name of a type given as `'Document_X'`, `'StandardODATA.Document_X'`.
-
-    `'Number'` or `'Edm.Double'`.
+    """The short name of a type: `'StandardODATA.Document_X'` is `Document_X`, `'Edm.Double'` is `Number`.
 
     Raises QueryError 400/21 when it is not a string, or names an entity that is not published.
     """

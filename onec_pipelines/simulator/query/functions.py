@@ -28,12 +28,10 @@ _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Function:
-    """A function.
+    """A function: families of its arguments and result, and its name in 1C's query text.
 
-    Families of its arguments (the last `optional` may be left out), of its result, and its name in 1C's query
-    text.
-
-    `folds` tells that its strings are compared; `unit` is the position of the argument that names a unit of
+    The last `optional` arguments may be left out. `folds` tells that its strings are compared; `unit` is the
+    position of the argument that names a unit of
     time.
     """
 

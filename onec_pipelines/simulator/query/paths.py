@@ -1,6 +1,6 @@
-"""Properties.
+"""Properties: from names joined with `/` to typed values.
 
-From names joined with `/` to typed values, with 1C's refusal of names that are not there (400/6).
+Names that are not there are refused as 1C does (400/6).
 """
 
 from __future__ import annotations

@@ -14,11 +14,13 @@ METADATA = parse_metadata(
     b"""<edmx:Edmx xmlns:edmx="http://schemas.microsoft.com/ado/2007/06/edmx"><Schema>
 <EntityType Name="Catalog_X"><Key><PropertyRef Name="Ref_Key"/></Key>
 <Property Name="Ref_Key" Type="Edm.Guid"/><Property Name="Flag" Type="Edm.Boolean"/>
-<Property Name="Days" Type="Edm.Int64"/><Property Name="Small" Type="Edm.Int16"/><Property Name="Sum" Type="Edm.Double"/>
+<Property Name="Days" Type="Edm.Int64"/><Property Name="Small" Type="Edm.Int16"/>
+<Property Name="Sum" Type="Edm.Double"/>
 <Property Name="Text" Type="Edm.String"/><Property Name="Date" Type="Edm.DateTime"/>
 <Property Name="Rows" Type="Collection(StandardODATA.Catalog_X_Rows_RowType)"/>
 <Property Name="Kind" Type="StandardODATA.TypeDescription"/></EntityType>
-<EntityType Name="Register_X"><Key><PropertyRef Name="Recorder"/></Key><Property Name="Recorder" Type="Edm.String"/>
+<EntityType Name="Register_X"><Key><PropertyRef Name="Recorder"/></Key>
+<Property Name="Recorder" Type="Edm.String"/>
 <Property Name="Recorder_Type" Type="Edm.String"/>
 <Property Name="RecordSet" Type="Collection(StandardODATA.Register_X_RowType)"/></EntityType>
 <ComplexType Name="Catalog_X_Rows_RowType"><Property Name="LineNumber" Type="Edm.Int64"/>
@@ -38,7 +40,8 @@ NAMESPACES = (
 def entry(body, *, type_name="Catalog_X", key=f"guid'{KEY}'", namespaces=""):
     return (
         f"<entry {namespaces}><id>http://h/o/{type_name}({key})</id>"
-        f'<category term="StandardODATA.{type_name}" scheme="s"/><title type="text"/><updated>2026-06-15T09:47:42</updated>'
+        f'<category term="StandardODATA.{type_name}" scheme="s"/><title type="text"/>'
+        "<updated>2026-06-15T09:47:42</updated>"
         f'<content type="application/xml"><m:properties>{body}</m:properties></content></entry>'
     )
 
@@ -50,12 +53,16 @@ def feed(*parts):
 BODY = f"""<d:Ref_Key>{KEY}</d:Ref_Key><d:Flag>true</d:Flag><d:Days>7</d:Days><d:Small>3</d:Small>
 <d:Sum>3333.33</d:Sum><d:Text>a &amp; б</d:Text><d:Date>0001-01-01T00:00:00</d:Date>
 <d:Rows m:type="Collection(StandardODATA.Catalog_X_Rows_RowType)">
- <d:element m:type="StandardODATA.Catalog_X_Rows_RowType"><d:LineNumber>1</d:LineNumber><d:Price>20000</d:Price></d:element>
- <d:element m:type="StandardODATA.Catalog_X_Rows_RowType"><d:LineNumber>2</d:LineNumber><d:Price m:null="true"/></d:element>
+ <d:element m:type="StandardODATA.Catalog_X_Rows_RowType">
+  <d:LineNumber>1</d:LineNumber><d:Price>20000</d:Price></d:element>
+ <d:element m:type="StandardODATA.Catalog_X_Rows_RowType">
+  <d:LineNumber>2</d:LineNumber><d:Price m:null="true"/></d:element>
 </d:Rows>
-<d:Kind m:type="StandardODATA.TypeDescription"><d:Types m:type="Collection(Edm.String)"><d:element>xs:string</d:element></d:Types></d:Kind>"""
+<d:Kind m:type="StandardODATA.TypeDescription"><d:Types m:type="Collection(Edm.String)">
+<d:element>xs:string</d:element></d:Types></d:Kind>"""
 JSON = f"""{{"Ref_Key": "{KEY}", "Flag": true, "Days": "7", "Small": 3, "Sum": 3333.33, "Text": "a & б",
-"Date": "0001-01-01T00:00:00", "Rows": [{{"LineNumber": "1", "Price": 20000.0}}, {{"LineNumber": "2", "Price": null}}],
+"Date": "0001-01-01T00:00:00",
+"Rows": [{{"LineNumber": "1", "Price": 20000.0}}, {{"LineNumber": "2", "Price": null}}],
 "Kind": {{"Types": ["xs:string"]}}}}"""
 
 
@@ -98,9 +105,8 @@ def test_a_record_set_comes_with_its_rows_and_may_be_empty():
     empty = "<d:RecordSet m:type='Collection(StandardODATA.Register_X_RowType)'/>"
     key = f"Recorder='{KEY}', Recorder_Type='StandardODATA.Document_Y'"
 
-    first, second = read_feed(
-        feed(*(entry(body, type_name="Register_X", key=key) for body in (full, empty))), METADATA
-    ).entries
+    entries = (entry(body, type_name="Register_X", key=key) for body in (full, empty))
+    first, second = read_feed(feed(*entries), METADATA).entries
 
     assert first.row["RecordSet"] == [{"LineNumber": "1", "Active": True}]
     assert first.key == key

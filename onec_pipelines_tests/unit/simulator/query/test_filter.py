@@ -115,6 +115,29 @@ def test_dates_and_numbers_are_computed_as_the_query_language_does(base, text, f
     assert base.find(GOODS, text) == found
 
 
+@pytest.mark.parametrize("month", range(1, 13))
+def test_every_month_is_in_its_quarter(base, month):
+    quarter = (1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4)[month - 1]
+    test = base.test(GOODS, f"quarter(datetime'2026-{month:02}-01T00:00:00') eq {quarter}")
+    assert test({}) is True
+
+
+@pytest.mark.parametrize(
+    ("start", "step", "expected"),
+    [
+        ("2024-01-31T10:00:00", "'month', 1", "2024-02-29T10:00:00"),
+        ("2024-02-29T10:00:00", "'year', 1", "2025-02-28T10:00:00"),
+        ("2025-11-30T10:00:00", "'quarter', 1", "2026-02-28T10:00:00"),
+        ("2026-01-01T00:00:00", "'month', -1", "2025-12-01T00:00:00"),
+        ("9999-11-30T00:00:00", "'month', 1", "9999-12-30T00:00:00"),
+        ("2026-12-31T23:59:59", "'second', 1", "2027-01-01T00:00:00"),
+    ],
+)
+def test_a_date_moves_by_months_to_the_last_day_there_is(base, start, step, expected):
+    test = base.test(GOODS, f"dateadd(datetime'{start}', {step}) eq datetime'{expected}'")
+    assert test({}) is True
+
+
 def test_a_date_beyond_the_calendar_is_nothing(base):
     assert base.find(GOODS, "dateadd(ГоденДо, 'year', -1) ne null") == ["Молоко"]
 
