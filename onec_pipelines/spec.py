@@ -90,15 +90,21 @@ class Source:
     """Where the rows are in 1C.
 
     `resources` are alternatives in order of preference. With `function` (`SliceLast`, `Balance`) the alternative that has rows is taken,
-    because a base may publish a register that it no longer fills (PROTOCOL §11.4).
+    because a base may publish a register that it no longer fills (PROTOCOL §11.4). `only` narrows a set to the rows whose boolean property
+    has this value: folders and items share one set.
     """
 
     resources: tuple[str, ...]
     reading: Reading = Reading.PAGED
-    filter: str | None = None
+    only: tuple[str, bool] | None = None
     function: str | None = None
     dimensions: tuple[str, ...] = ()
     split: Split | None = None
+
+    @property
+    def filter(self) -> str | None:
+        """`only` in OData's words."""
+        return None if self.only is None else f"{self.only[0]} eq {str(self.only[1]).lower()}"
 
 
 @dataclass(frozen=True, kw_only=True)

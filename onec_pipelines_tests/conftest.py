@@ -15,5 +15,5 @@ def _no_settings_from_outside() -> None:
     for name in [name for name in os.environ if name.startswith(("ONEC_", "DAGSTER_", "PG"))]:
         del os.environ[name]
     os.environ["ONEC_ENV_FILE"] = ""
-    # The client library reads it before anything of ours runs, and would write to the home folder.
+    # Instances made without our dagster.yaml would send usage data.
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"

@@ -49,6 +49,7 @@ _TUNED = {
     "max_wal_senders": "0",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
+    "client_connection_check_interval": "5s",  # a killed client's statement ends, and with it its locks
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_min_messages": "warning",

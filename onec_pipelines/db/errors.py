@@ -16,7 +16,7 @@ from sqlalchemy import exc as sa
 
 from onec_pipelines.errors import PipelineError, Quarantine, RetryLater, Stop
 
-_LONGEST_TEXT = 200
+_LONGEST_TEXT = 300
 
 # Longest prefix of the SQLSTATE wins: (our class, our code, remedy). Measured in RELIABILITY C-1.
 _BY_SQLSTATE: dict[str, tuple[type[PipelineError], str, str]] = {
@@ -100,8 +100,8 @@ def _by_sqlstate(error: psycopg.Error, sqlstate: str) -> PipelineError:
 
 
 def _without_sqlstate(error: psycopg.Error) -> PipelineError:
-    words = str(error).strip()
-    text = (words.splitlines() or [type(error).__name__])[-1].strip()[:_LONGEST_TEXT]
+    words = str(error)
+    text = " ".join(words.split())[:_LONGEST_TEXT]
     from_server = "FATAL: " in words or "ВАЖНО: " in words
     refusal = next(
         (code for phrase, code in _REFUSED_FOR_GOOD.items() if from_server and phrase in words), None

@@ -10,6 +10,7 @@ from onec_pipelines.entities.attributes import ATTRIBUTES
 from onec_pipelines.entities.barcodes import BARCODES
 from onec_pipelines.entities.brands import BRANDS
 from onec_pipelines.entities.categories import CATEGORIES
+from onec_pipelines.entities.counterparties import COUNTERPARTIES
 from onec_pipelines.entities.currencies import CURRENCIES
 from onec_pipelines.entities.currency_rates import CURRENCY_RATES
 from onec_pipelines.entities.manufacturers import MANUFACTURERS
@@ -44,6 +45,7 @@ ENTITIES: tuple[Entity, ...] = (
     WAREHOUSES,
     PRICES,
     STOCK,
+    COUNTERPARTIES,
 )
 
 BY_NAME: dict[str, Entity] = {entity.name: entity for entity in ENTITIES}

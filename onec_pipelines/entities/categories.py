@@ -9,7 +9,7 @@ CATEGORIES = Entity(
     title_ru="Категории (группы номенклатуры)",
     description="Tree of product folders, with path and depth; a cycle is cut and an orphan hangs at the root.",
     group="catalog",
-    source=Source(resources=("Catalog_Номенклатура",), filter="IsFolder eq true"),
+    source=Source(resources=("Catalog_Номенклатура",), only=("IsFolder", True)),
     fields=(
         *OBJECT_FIELDS,
         Field(name="name", source=("Description",), transform="clean_text", nullable=False, max_length=150),

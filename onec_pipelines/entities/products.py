@@ -49,7 +49,7 @@ PRODUCTS = Entity(
     title_ru="Номенклатура (товары)",
     description="Products with names, units, VAT, brand, weight and additional attributes.",
     group="catalog",
-    source=Source(resources=("Catalog_Номенклатура",), filter="IsFolder eq false"),
+    source=Source(resources=("Catalog_Номенклатура",), only=("IsFolder", False)),
     fields=(
         *OBJECT_FIELDS,
         ref("category_ref", "Parent_Key", to="categories"),

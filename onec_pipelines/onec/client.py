@@ -21,7 +21,7 @@ from onec_pipelines.errors import PipelineError, RetryLater, Stop
 from onec_pipelines.onec import query
 from onec_pipelines.onec.answers import ACCEPT, BOM, Answer, Call, Kind, check_shape
 from onec_pipelines.onec.connection import Connection
-from onec_pipelines.onec.errors import NOT_AT_ONCE, OVERLOADED, bad_answer, bad_query, translate
+from onec_pipelines.onec.errors import NOT_AT_ONCE, OVERLOADED, bad_answer, bad_query, closed, translate
 from onec_pipelines.onec.metadata import Metadata, parse_metadata
 from onec_pipelines.onec.metadata_file import MetadataFile, check_ends, fetch_metadata
 from onec_pipelines.onec.session import SessionPool
@@ -248,6 +248,8 @@ class OnecClient:
                 )
 
     def _send(self, request: _Request, ends_at: float) -> Reply:
+        if self._closed:
+            raise closed()
         if request.sink is not None:
             request.sink.seek(0)
             request.sink.truncate()

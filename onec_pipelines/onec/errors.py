@@ -96,6 +96,11 @@ def bad_query(what: str) -> Stop:
     return Stop(what, code="ONEC_BAD_QUERY", remedy="Correct the entity's declaration and report it.")
 
 
+def closed() -> Stop:
+    """Give the error for a call on a client that was closed."""
+    return Stop("the client of 1C was closed", code="ONEC_CLOSED", remedy="Open a new client.")
+
+
 def reports_error(body: bytes) -> bool:
     """Tell whether a body under 200 is an error of 1C in disguise; looks at its beginning only."""
     start = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:600]

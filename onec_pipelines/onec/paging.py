@@ -81,6 +81,7 @@ class PagedRead(Iterator[RawPage]):
         self._keys = KeyLedger(distinct=start.distinct, known=start.tail)
         self._ahead = Ahead(self._fetch, parallel, start.skip)
         self._count_after: int | None = None
+        self._distinct: int | None = None  # exact, which costs a sort of all keys; at the end only
         self._covered = start.skip  # rows from the beginning that pages have covered
         self._ended_early = False  # the last page was shorter than asked: the end, or 1C cut it
         self._short_pages = 0
@@ -106,12 +107,12 @@ class PagedRead(Iterator[RawPage]):
 
     @property
     def completeness(self) -> Completeness:
-        """What has been seen so far; the verdict counts after the last page."""
+        """What has been seen so far; the verdict and the exact `distinct` are there after the last page."""
         return Completeness(
             count_before=self._cursor.count_before,
             count_after=self._count_after,
             rows=self._cursor.rows,
-            distinct=self._keys.distinct(),
+            distinct=self._cursor.distinct if self._distinct is None else self._distinct,
             pages=self._cursor.pages,
             short_pages=self._short_pages,
             shrunk_pages=self._shrunk_pages,
@@ -125,10 +126,11 @@ class PagedRead(Iterator[RawPage]):
             expected = self._cursor.count_before
             for _ in range(_PATIENCE):
                 yield from self._read_to_end(expected)
+                self._distinct = self._keys.distinct()
                 if not self._counting:
                     return
                 self._count_after = expected = self._count()
-                if expected <= max(self._covered, self._keys.distinct()):
+                if expected <= max(self._covered, self._distinct):
                     return
                 self._ahead.go_to(self._cursor.skip)  # rows were added behind us
         finally:

@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Literal
 
@@ -67,10 +67,14 @@ class SessionPool:
     def close(self) -> None:
         """End all sessions of 1C and close the connections.
 
-        A session that cannot be ended dies of age in 1C.
+        A session that another thread is using, or that cannot be ended, dies of age in 1C.
         """
+        idle = []
+        with suppress(queue.Empty):
+            while True:
+                idle.append(self._idle.get_nowait())
         for session in self._all:
-            session.close()
+            session.close(finish=session in idle)
 
     def learn(self, mode: Literal["autouse", "use"]) -> None:
         """Remember how this publication reuses sessions."""
@@ -113,9 +117,9 @@ class Session:
             reply = self._send(exchange)
         return reply
 
-    def close(self) -> None:
-        """End the session of 1C, if we started one, and close the connection."""
-        if self._cookie is not None:
+    def close(self, *, finish: bool) -> None:
+        """Close the connection; with `finish`, end the session of 1C first if we started one."""
+        if finish and self._cookie is not None:
             try:
                 self._transport.send(self._finish())
             except PipelineError as error:

@@ -8,9 +8,7 @@ status is handed up.
 from __future__ import annotations
 
 import base64
-import contextvars
 import logging
-import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,10 +21,11 @@ from typing import BinaryIO
 import httpcore
 import httpx
 
-from onec_pipelines.errors import Stop
 from onec_pipelines.onec.connection import Connection
+from onec_pipelines.onec.errors import closed
 from onec_pipelines.onec.transport_body import Body
 from onec_pipelines.onec.transport_faults import translate_fault
+from onec_pipelines.onec.transport_sockets import DeadlineBackend, ends_at
 
 KEEPALIVE_SECONDS = 2.0  # below Apache's 5 s, so that we never send into a connection that is being closed
 FOREIGN_FAULTS = (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError)
@@ -41,8 +40,6 @@ CORE_FAULTS = (
 # They print addresses with filters, and response headers with session cookies.
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
-
-_ends_at: contextvars.ContextVar[float] = contextvars.ContextVar("onec_exchange_ends_at")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +89,10 @@ class Transport:
         }
         self._url = httpx.URL(connection.origin + "/")
         self._connect_seconds = connection.connect_seconds
+        self._closed = False
+        self._pool = _DeadlineTransport(connection, keepalive=keepalive)
         self._client = httpx.Client(
-            transport=_DeadlineTransport(connection, keepalive=keepalive),
+            transport=self._pool,
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),  # sessions are `session.py`'s
             follow_redirects=False,
             trust_env=False,
@@ -105,20 +104,23 @@ class Transport:
         Raises RetryLater or Stop of `transport_faults.py` when no whole answer came, Stop ONEC_TOO_LARGE
         above `max_bytes`.
         """
-        token = _ends_at.set(exchange.ends_at)
+        token = ends_at.set(exchange.ends_at)
         try:
             return self._exchange(exchange)
         except (*FOREIGN_FAULTS, *CORE_FAULTS) as fault:
             raise translate_fault(fault, request=exchange.shown) from fault
         except RuntimeError:
-            if not self._client.is_closed:
+            if not self._closed:
                 raise
-            raise Stop("the client was closed", code="ONEC_CLOSED", remedy="Open a new client.") from None
+            raise closed() from None
         finally:
-            _ends_at.reset(token)
+            ends_at.reset(token)
+            if self._closed:
+                self._pool.close()  # closed by another thread while this one was connecting
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; an exchange under way in another thread fails."""
+        self._closed = True
         self._client.close()
 
     def _exchange(self, exchange: Exchange) -> Reply:
@@ -163,7 +165,7 @@ class _DeadlineTransport(httpx.BaseTransport):
 
     def __init__(self, connection: Connection, *, keepalive: bool) -> None:
         tls = _tls(connection.ca_file, verify=connection.verify)
-        backend = _DeadlineBackend()
+        self._sockets = backend = DeadlineBackend()
         kept = 1 if keepalive else 0
         if connection.proxy:
             proxy = httpx.Proxy(connection.proxy)  # takes user and password out of the address
@@ -205,8 +207,9 @@ class _DeadlineTransport(httpx.BaseTransport):
         return httpx.Response(answer.status, headers=answer.headers, stream=_Stream(answer))
 
     def close(self) -> None:
-        """Close the pool."""
+        """Close the pool, and a socket that was just being connected, which the pool does not know."""
         self._pool.close()
+        self._sockets.close()
 
 
 @lru_cache(maxsize=8)  # reading the authorities takes tens of milliseconds, and each session needs them
@@ -227,80 +230,3 @@ class _Stream(httpx.SyncByteStream):
 
     def close(self) -> None:
         self._answer.close()
-
-
-def _remaining(timeout: float | None) -> float:
-    """Seconds that the next socket operation may take; none left is a timeout.
-
-    Bounds drips: httpx's own timeout is per read.
-    """
-    left = _ends_at.get() - time.monotonic()
-    if left <= 0:
-        raise httpcore.ReadTimeout("the deadline of the whole exchange has passed")
-    return left if timeout is None else min(timeout, left)
-
-
-class _DeadlineBackend(httpcore.SyncBackend):
-    """Sockets that obey the deadline; only the operating system's name look-up cannot be interrupted."""
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        """Connect to the first address of the host that answers, all tries within the deadline."""
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise httpcore.ConnectError(
-                f"the name of the 1C host cannot be resolved: {error.strerror}"
-            ) from error
-        addresses = list(dict.fromkeys(str(address[4][0]) for address in found))
-        for address in addresses[:-1]:
-            try:
-                return self._connect(address, port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                continue  # the next address may answer; the last one's fault is the one to report
-        return self._connect(addresses[-1], port, timeout, local_address, socket_options)
-
-    def _connect(
-        self,
-        address: str,
-        port: int,
-        timeout: float | None,
-        local_address: str | None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None,
-    ) -> httpcore.NetworkStream:
-        left = _ends_at.get() - time.monotonic()
-        if left <= 0:
-            raise httpcore.ConnectTimeout("the deadline passed before a connection was made")
-        allowed = left if timeout is None else min(timeout, left)
-        return _DeadlineStream(super().connect_tcp(address, port, allowed, local_address, socket_options))
-
-
-class _DeadlineStream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _remaining(timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _remaining(timeout))
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
-        return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, _remaining(timeout)))
-
-    def get_extra_info(self, info: str) -> object:
-        return self._stream.get_extra_info(info)

@@ -1,1 +1,4 @@
-"""A 1C for tests, demonstrations and development without a licence: a real HTTP server that behaves as PROTOCOL says."""
+"""A 1C for tests, demonstrations and development without a licence.
+
+A real HTTP server that behaves as PROTOCOL says.
+"""

@@ -1,4 +1,7 @@
-"""`python -m onec_pipelines.simulator`: serve until interrupted; the first line of output is JSON with the addresses."""
+"""`python -m onec_pipelines.simulator`: serve until interrupted.
+
+The first line of output is JSON with the addresses.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,16 @@ import signal
 import sys
 from typing import Any
 
-from onec_pipelines.simulator.options import OptionError, from_arguments
+from onec_pipelines.simulator.options import OptionError, Options, from_arguments
 from onec_pipelines.simulator.server import serve
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the simulator; returns the exit code (2 for bad options, 1 when the port is taken)."""
     options = from_arguments(sys.argv[1:] if arguments is None else arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        asyncio.run(serve(options, _announce))
-    except KeyboardInterrupt:
+        asyncio.run(_run(options))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return 0
     except OptionError as error:
         sys.stderr.write(f"{error}\n")
@@ -27,6 +29,13 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"cannot listen on {options.host}:{options.port}: {error}\n")
         return 1
     return 0
+
+
+async def _run(options: Options) -> None:
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await serve(options, _announce)
 
 
 def _announce(addresses: dict[str, Any]) -> None:

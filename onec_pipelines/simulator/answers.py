@@ -1,4 +1,6 @@
-"""From results to HTTP answers: negotiation of the format (PROTOCOL §2.1), headers, BOM, streaming of large sets.
+"""From results to HTTP answers: negotiation of the format.
+
+See PROTOCOL §2.1), headers, BOM, streaming of large sets.
 
 Does not know where rows come from.
 """

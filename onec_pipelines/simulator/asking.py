@@ -44,7 +44,10 @@ class Asking:
         self._switches = query_options(options)
 
     def wish(self, meta: TypeMeta, query: Mapping[str, str], *, hidden: Test | None = None) -> Wish:
-        """Which rows a set request wants; `hidden` drops rows that the user may not see. Raises QueryError, OdataError."""
+        """Which rows a set request wants; `hidden` drops rows that the user may not see.
+
+        Raises QueryError, OdataError.
+        """
         text = query.get("$filter", "").strip()
         test, keys = self._filter(meta, text)
         if hidden is not None:

@@ -1,4 +1,6 @@
-"""Atom as 1C prints it: feeds, entries, record sets, tombstones (PROTOCOL §2.3), with the structure of the genuine recordings.
+"""Atom as 1C prints it: feeds, entries, record sets, tombstones.
+
+See PROTOCOL §2.3), with the structure of the genuine recordings.
 
 Printing only; reading of request bodies is in `bodies.py`.
 """
@@ -42,12 +44,18 @@ def feed_tail(count: int | None) -> str:
 
 
 def shuffled(names: Iterable[str]) -> list[str]:
-    """Names in the arbitrary but constant order in which 1C prints properties in Atom; `X_Type` stays after `X`."""
+    """Names in the arbitrary but constant order in which 1C prints properties in Atom.
+
+    `X_Type` stays after `X`.
+    """
     return sorted(names, key=lambda name: (zlib.crc32(name.removesuffix("_Type").encode()), name))
 
 
 class EntryPrinter:
-    """Prints rows of one selection as entries. `moment` is the local time of the answer, as `<updated>` shows it."""
+    """Prints rows of one selection as entries.
+
+    `moment` is the local time of the answer, as `<updated>` shows it.
+    """
 
     def __init__(self, columns: Columns, *, root: str, moment: str) -> None:
         self._columns = columns
@@ -69,7 +77,8 @@ class EntryPrinter:
             f'<title type="text"/>\n<updated>{self._moment}</updated>\n<author/>\n<summary/>\n'
             f"{self._links(row, address)}"
             f'<link rel="edit" href={quoteattr(address)} title="edit-link"/>\n'
-            f'<content type="application/xml">{_PROPERTIES}{self._members(row)}</m:properties>\n</content>\n</entry>\n'
+            f'<content type="application/xml">{_PROPERTIES}{self._members(row)}</m:properties>\n'
+            "</content>\n</entry>\n"
         )
 
     def _links(self, row: Row, address: str) -> str:

@@ -60,7 +60,10 @@ class Masked:
 
 
 class Base:
-    """Published tables by set name. `full` is the shape of the whole configuration, `shape` the published part."""
+    """Published tables by set name.
+
+    `full` is the shape of the whole configuration, `shape` the published part.
+    """
 
     def __init__(self, *, full: Shape, shape: Shape, data: Data) -> None:
         self.full = full
@@ -127,7 +130,10 @@ class Base:
 
 
 class Movements:
-    """Balances of accumulation registers: the generated ones, corrected by record sets written since the start."""
+    """Balances of accumulation registers.
+
+    The generated ones, corrected by record sets written since the start.
+    """
 
     def __init__(self, base: Base) -> None:
         self._base = base

@@ -1,4 +1,7 @@
-"""Request bodies: JSON and Atom entries into plain properties (PROTOCOL §4). Types of values are checked in `values.py`."""
+"""Request bodies: JSON and Atom entries into plain properties (PROTOCOL §4).
+
+Types of values are checked in `values.py`.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ class Bind(str):
 
 
 def parse(request: Request, meta: TypeMeta) -> Properties:
-    """The properties of the body; raises OdataError for a body that cannot be read (500/-1 for broken JSON, PROTOCOL §4.2)."""
+    """The properties of the body.
+
+    Raises OdataError for a body that cannot be read (500/-1 for broken JSON, PROTOCOL §4.2).
+    """
     body = request.body.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not body:
         raise OdataError(400, "2", "Неверный формат запроса")

@@ -1,4 +1,6 @@
-"""What of a row is answered: the selected properties in wire order, rows of sections, links, presentations, expansions.
+"""What of a row is answered.
+
+The selected properties in wire order, rows of sections, links, presentations, expansions.
 
 Formats only print what is listed here; parsing of `$select` and `$expand` is elsewhere.
 """
@@ -17,7 +19,10 @@ _OWNER_KEYS = ("Ref_Key", "Recorder", "Recorder_Key", "Recorder_Type")
 
 @dataclass(frozen=True, kw_only=True)
 class Expansion:
-    """A navigation property whose target is answered inside the row; `lookup` finds the target of a row, or None."""
+    """A navigation property whose target is answered inside the row.
+
+    `lookup` finds the target of a row, or None.
+    """
 
     name: str
     columns: Columns
@@ -26,7 +31,10 @@ class Expansion:
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """The answered part of one type. `links` pairs navigation properties with their keys; `presentations` are asked-for texts."""
+    """The answered part of one type.
+
+    `links` pairs navigation properties with their keys; `presentations` are asked-for texts.
+    """
 
     meta: TypeMeta
     scalars: tuple[str, ...]
@@ -43,7 +51,10 @@ class Columns:
 
 
 def row_columns(meta: TypeMeta, *, owner: bool, names: Iterable[str] | None = None) -> Columns:
-    """Columns of rows inside another row; `owner` keeps the properties that repeat the parent's key (PROTOCOL §2.2-2.3)."""
+    """Columns of rows inside another row.
+
+    `owner` keeps the properties that repeat the parent's key (PROTOCOL §2.2-2.3).
+    """
     wanted = None if names is None else set(names)
     scalars = tuple(
         name
@@ -54,7 +65,10 @@ def row_columns(meta: TypeMeta, *, owner: bool, names: Iterable[str] | None = No
 
 
 def every(meta: TypeMeta, *, single: bool, packet: bool = False) -> Columns:
-    """All columns of an entity. Rows of sections repeat `Ref_Key` in sets only; records repeat the recorder in packets only."""
+    """All columns of an entity.
+
+    Rows of sections repeat `Ref_Key` in sets only; records repeat the recorder in packets only.
+    """
     sections = tuple(
         (name, row_columns(section, owner=_repeats_owner(name, single=single, packet=packet)))
         for name in meta.sections

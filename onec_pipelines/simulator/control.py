@@ -1,6 +1,9 @@
-"""The control endpoint, on a port of its own: faults, switches that change while the simulator runs, counters, true rows.
+"""The control endpoint, on a port of its own.
 
-Everything is JSON. It is never delayed, never faulty and needs no password: it listens where the simulator listens.
+Faults, switches that change while the simulator runs, counters, true rows.
+
+Everything is JSON. It is never delayed, never faulty and needs no password: it listens where the simulator
+listens.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
-"""The XML of `$metadata`: read any 1C EDMX file into a `Shape`, and write a `Shape` as 1C does (PROTOCOL §1.4).
+"""The XML of `$metadata`: read any 1C EDMX file into a `Shape`, and write a `Shape` as 1C does.
 
-Only syntax belongs here. A document type declaration is refused, so that a stranger's file cannot expand entities.
+See PROTOCOL §1.4.
+
+Only syntax belongs here. A document type declaration is refused, so that a stranger's file cannot expand
+entities.
 """
 
 from __future__ import annotations
@@ -182,7 +185,10 @@ def _render(shape: Shape) -> Iterator[str]:
 
 
 def pad(text: str, size: int) -> str:
-    """The document made `size` bytes large by types of sets that a full publication would have; nothing else changes."""
+    """The document made `size` bytes large by types of sets that a full publication would have.
+
+    Nothing else changes.
+    """
     missing = size - len(text.encode())
     if missing <= 0:
         return text

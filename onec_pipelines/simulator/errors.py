@@ -1,6 +1,9 @@
-"""Refusals of the simulated server: 1C's error codes with their texts (PROTOCOL §8), and bodies in JSON, Atom and HTML.
+"""Refusals of the simulated server: 1C's error codes with their texts.
 
-`OdataError` is what the OData service answers; `HostError` is what the web server or the web extension answers around it.
+See PROTOCOL §8), and bodies in JSON, Atom and HTML.
+
+`OdataError` is what the OData service answers; `HostError` is what the web server or the web extension
+answers around it.
 """
 
 from __future__ import annotations
@@ -102,7 +105,10 @@ def html_page(title: str, text: str) -> bytes:
 
 
 def maintenance(path: str) -> HostError:
-    """The infobase is blocked: 403 with the JSON of a virtual-resource exception and a BOM in front (PROTOCOL §8.3)."""
+    """The infobase is blocked: 403 with the JSON of a virtual-resource exception and a BOM in front.
+
+    See PROTOCOL §8.3.
+    """
     reason = "Ведутся технические работы"
     body = {
         "#exception": "{http://v8.1c.ru/8.2/virtual-resource-system}Exception",
@@ -128,5 +134,6 @@ def version_mismatch() -> HostError:
 
 def crash() -> HostError:
     """The application server failed: 500 with an HTML page (PROTOCOL §8.3)."""
-    text = "Unrecoverable error by reason: The device is full 'v8_x.tmp'. 28(0x0000001C): No space left on device"
+    reason = "The device is full 'v8_x.tmp'. 28(0x0000001C): No space left on device"
+    text = f"Unrecoverable error by reason: {reason}"
     return HostError(500, html_page("1C:Enterprise 8 application error", text))

@@ -1,6 +1,7 @@
 """The exchange plan: registration of changes per node, packets, acknowledgement (PROTOCOL §7.1).
 
-One row of the registration table is the present state of one object: its message number is None (new) or N (sent in N).
+One row of the registration table is the present state of one object: its message number is None (new) or N
+(sent in N).
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Exchange:
                 if not row.get("ThisNode") and row.get("Ref_Key", ZERO_GUID) != ZERO_GUID:
                     yield plan, str(row["Ref_Key"])
 
-    def changed(self, name: str, key: Key, row: Row | None) -> None:  # noqa: ARG002 - a listener takes the row
+    def changed(self, name: str, key: Key, _row: Row | None) -> None:
         """Register a write for every node; independent registers are never registered."""
         if name not in self._content or name.startswith("ExchangePlan_"):
             return
@@ -91,7 +92,10 @@ class Exchange:
         return (plan, guid), int(number)
 
     def select(self, query: dict[str, str], answers: Answers, *, tombstones: bool) -> Response:
-        """`SelectChanges`: what was sent in this message before, and everything new, which is stamped with it."""
+        """`SelectChanges`: what was sent in this message before, and everything new.
+
+        Which is stamped with it.
+        """
         node, number = self.node(query)
         queue = self.queue(node)
         parts = [atom_format.feed_head(answers.root)]

@@ -1,7 +1,9 @@
-"""Scripted misbehaviour, named after Toxiproxy's toxics where they match: when a fault fires, and what it then does.
+"""Scripted misbehaviour, named after Toxiproxy's toxics where they match.
 
-A fault is data (`Fault`); which ones fire for a request becomes one `Plan`. Carrying it out is up to `service.py`,
-`reading.py` and `http.py`.
+When a fault fires, and what it then does.
+
+A fault is data (`Fault`); which ones fire for a request becomes one `Plan`. Carrying it out is up to
+`service.py`, `reading.py` and `http.py`.
 """
 
 from __future__ import annotations
@@ -54,10 +56,10 @@ class FaultError(ValueError):
 
 @dataclass(kw_only=True)
 class Fault:
-    """One scripted fault. It concerns requests whose `METHOD path?query` (decoded) contains the pattern `match`.
+    """One scripted fault, for requests whose decoded `METHOD path?query` contains the pattern `match`.
 
-    Of those it fires on: each with probability `toxicity`; every N-th (`every`); the calls numbered in `nth`; none of the
-    first `after`; no more than `times` in all.
+    Of those it fires on: each with probability `toxicity`; every N-th (`every`); the calls numbered in `nth`;
+    none of the first `after`; no more than `times` in all.
     """
 
     name: str

@@ -1,4 +1,6 @@
-"""HTTP/1.1 on a socket: h11 for the grammar, asyncio for the bytes, and answers that may drip, stop half-way or reset.
+"""HTTP/1.1 on a socket: h11 for the grammar, asyncio for the bytes, and answers that may drip.
+
+Stop half-way or reset.
 
 Knows nothing of OData. A handler is an async function from `Request` to `Response`.
 """
@@ -35,7 +37,10 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """How the bytes of an answer reach the client. `limit` counts bytes of the body; then the connection ends."""
+    """How the bytes of an answer reach the client.
+
+    `limit` counts bytes of the body; then the connection ends.
+    """
 
     slice_size: int = 0
     slice_delay: float = 0.0
@@ -129,7 +134,10 @@ class _Connection:
         return Request(method=method, path=path, query=query, headers=headers, body=bytes(body))
 
     async def _head(self) -> bool:
-        """Feed the head of the next request; raw UTF-8 in the request line is percent-encoded, as web servers tolerate it."""
+        """Feed the head of the next request.
+
+        Raw UTF-8 in the request line is percent-encoded, as web servers tolerate it.
+        """
         pending, _ = self._h11.trailing_data
         if pending:
             return True

@@ -1,6 +1,7 @@
 """Rows invented from a type alone, for bases whose objects the generated shop does not know (`--metadata`).
 
-Values are plausible by type and name, references lead to invented rows of their targets; nothing has business meaning.
+Values are plausible by type and name, references lead to invented rows of their targets; nothing has business
+meaning.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ _FIXED: dict[str, Any] = {
     "Ref_Key": lambda meta, at: invented_key(meta.name, at),
     "Recorder_Key": lambda _meta, at: invented_key("Recorder", at),
     "DataVersion": lambda _meta, _at: "AAAAAAAAAAE=",
-    "DeletionMark": lambda _meta, at: at % 17 == 16,
+    "DeletionMark": lambda _meta, at: not (at + 1) % 17,
     "Description": lambda meta, at: f"{meta.name.split('_', 1)[-1]} {at:04}",
     "Code": lambda _meta, at: f"{at + 1:09}",
     "Number": lambda _meta, at: f"0000-{at + 1:06}",
@@ -115,6 +116,6 @@ _FIXED: dict[str, Any] = {
     "Predefined": lambda _meta, _at: False,
     "PredefinedDataName": lambda _meta, _at: "",
     "SurrogateKey": lambda _meta, _at: 0,
-    "RecordType": lambda _meta, at: "Expense" if at % 3 == 2 else "Receipt",
+    "RecordType": lambda _meta, at: "Receipt" if (at + 1) % 3 else "Expense",
     "Штрихкод": lambda _meta, at: f"{4600000000000 + at}",
 }

@@ -1,4 +1,6 @@
-"""JSON as 1C prints it: a line per member, no indentation, `},{` between rows, Int64 in quotes (PROTOCOL §2.1-2.2).
+"""JSON as 1C prints it: a line per member, no indentation, `},{` between rows, Int64 in quotes.
+
+See PROTOCOL §2.1-2.2.
 
 The fragments of one selection are prepared once; a row then costs one `%` of a template.
 """
@@ -17,8 +19,6 @@ from onec_pipelines.simulator.kinds import ZERO_GUID, TypeMeta
 from onec_pipelines.simulator.source import Row
 
 Encoder = Callable[[Any], str]
-_QUOTED = frozenset(("Edm.Guid", "Edm.DateTime", "Edm.Int64"))
-_BARE = frozenset(("Edm.Int16", "Edm.Int32"))
 
 
 def number(value: Any) -> str:
@@ -41,17 +41,22 @@ def _pretty(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=0)
 
 
+_PLAIN: dict[str, tuple[str, Encoder | None]] = {
+    "Edm.Guid": ('"%s"', None),
+    "Edm.DateTime": ('"%s"', None),
+    "Edm.Int64": ('"%s"', None),
+    "Edm.Int16": ("%s", None),
+    "Edm.Int32": ("%s", None),
+    "Edm.Boolean": ("%s", _flag),
+    "Edm.Double": ("%s", number),
+}
+
+
 def _encoder(meta: TypeMeta, name: str) -> tuple[str, Encoder | None]:
     """Template of the value, and the function that prepares it (None: it goes in as it is)."""
     type_ = meta.properties[name].type
-    if type_ in _QUOTED:
-        return '"%s"', None
-    if type_ in _BARE:
-        return "%s", None
-    if type_ == "Edm.Boolean":
-        return "%s", _flag
-    if type_ == "Edm.Double":
-        return "%s", number
+    if type_ in _PLAIN:
+        return _PLAIN[type_]
     if meta.is_composite(name):
         return "%s", _text
     if type_ in {"Edm.String", "Edm.Binary"}:
@@ -166,7 +171,10 @@ def value(meta: TypeMeta, name: str, content: Any) -> str:
 
 
 def set_head(address: str | None, count: int | None) -> str:
-    """The beginning of a set up to its rows; `address` is the `odata.metadata`, None for `odata=nometadata`."""
+    """The beginning of a set up to its rows.
+
+    `address` is the `odata.metadata`, None for `odata=nometadata`.
+    """
     meta = [f'"odata.metadata": {_text(address)}'] if address is not None else []
     total = [f'"odata.count": "{count}"'] if count is not None else []
     return "{\n" + ",\n".join([*meta, *total, '"value": ['])

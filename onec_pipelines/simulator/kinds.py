@@ -1,4 +1,6 @@
-"""How a type behaves on the wire: its kind, wire order, empty values, sections and references; the query language asks here.
+"""How a type behaves on the wire: its kind, wire order, empty values, sections and references.
+
+The query language asks here.
 
 Derived from a `Shape` alone. Lengths of strings, which `$metadata` does not tell, are in `limits.py`.
 """
@@ -61,7 +63,10 @@ _TYPE_DESCRIPTION: dict[str, Any] = {
 
 
 class TypeMeta:
-    """One type, entity or row, with what reading and writing it needs. Implements the query language's `TypeInfo`."""
+    """One type, entity or row, with what reading and writing it needs.
+
+    Implements the query language's `TypeInfo`.
+    """
 
     def __init__(
         self, structure: Structure, *, kinds: Kinds, kind: str, navigation: Mapping[str, str]
@@ -84,7 +89,10 @@ class TypeMeta:
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """Names of the properties in the order of JSON sets: standard ones first, each `X_Type` after its `X` (PROTOCOL §1.4)."""
+        """Names of the properties in the order of JSON sets.
+
+        Standard ones first, each `X_Type` after its `X` (PROTOCOL §1.4).
+        """
         names = list(self.properties)
         paired = {f"{name}_Type" for name in names if f"{name}_Type" in self.properties}
         plain = [name for name in names if name not in paired]
@@ -103,7 +111,10 @@ class TypeMeta:
 
     @cached_property
     def empty(self) -> dict[str, Any]:
-        """The value of each scalar property when nothing was entered (PROTOCOL §2.2); sections are left out."""
+        """The value of each scalar property when nothing was entered (PROTOCOL §2.2).
+
+        Sections are left out.
+        """
         out: dict[str, Any] = {}
         for name, one in self.properties.items():
             if name in self.sections:
@@ -146,7 +157,10 @@ class TypeMeta:
         return name in self.composites
 
     def unlimited(self, name: str) -> bool:
-        """Whether this is a string without a length limit, which cannot be compared or ordered by (PROTOCOL §3.1)."""
+        """Whether this is a string without a length limit, which cannot be compared or ordered by.
+
+        See PROTOCOL §3.1.
+        """
         return self.property_type(name) == "Edm.String" and limits.unlimited(name)
 
 
@@ -174,7 +188,10 @@ class Kinds:
         return self._entities[name]
 
     def row(self, name: str) -> TypeMeta:
-        """A complex type: the row of a section, of a record set or of a virtual table; raises KeyError for an unknown name."""
+        """A complex type: the row of a section, of a record set or of a virtual table.
+
+        Raises KeyError for an unknown name.
+        """
         if name not in self._rows:
             structure = self.shape.complexes[name]
             kind = "section" if name.endswith("_RowType") else "virtual"
@@ -182,7 +199,10 @@ class Kinds:
         return self._rows[name]
 
     def _navigation(self, name: str) -> Mapping[str, str]:
-        """Navigation of a row type: as the entity type of the same rows declares it, for complex types declare none."""
+        """Navigation of a row type.
+
+        As the entity type of the same rows declares it, for complex types declare none.
+        """
         base = name.rsplit("_", 1)[0]
         for candidate in (f"{base}_RecordType", base):
             found = self.shape.entities.get(candidate)

@@ -1,4 +1,6 @@
-"""The OData service: what a parsed address means and which part answers it. Reading is here, writing is handed on.
+"""The OData service: what a parsed address means and which part answers it.
+
+Reading is here, writing is handed on.
 
 No sockets, sessions or faults: `service.py` puts those around it.
 """
@@ -145,7 +147,10 @@ class OData:
         return Done(response=response, rows=page.size, function=True)
 
     def hidden(self, name: str, query: Mapping[str, str], options: Options) -> Test | None:
-        """The test of rows that row-level security hides; without `allowedOnly` meeting one is 401 code 20 (PROTOCOL §3)."""
+        """The test of rows that row-level security hides.
+
+        Without `allowedOnly` meeting one is 401 code 20 (PROTOCOL §3).
+        """
         every = restricted(options).get(name)
         if not every:
             return None
@@ -184,7 +189,10 @@ def check_rights(name: str, options: Options) -> None:
 
 
 def key_of(meta: TypeMeta, named: Mapping[str, object]) -> Key:
-    """The key as tables want it; raises OdataError 400 code 7 when a member is missing, code 4 for a bare type name."""
+    """The key as tables want it.
+
+    Raises OdataError 400 code 7 when a member is missing, code 4 for a bare type name.
+    """
     if set(named) == {""} and len(meta.key) == 1:
         return (str(named[""]),)
     if meta.kind == "constant":

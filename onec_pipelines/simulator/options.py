@@ -1,4 +1,7 @@
-"""Every switch of the simulator, once, typed, with PROTOCOL §12's defaults. The command line is made from these fields."""
+"""Every switch of the simulator, once, typed, with PROTOCOL §12's defaults.
+
+The command line is made from these fields.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ def _option(default: Any, text: str, *choices: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a simulated base is and how its host treats requests. Times in `_ms` are milliseconds, others seconds."""
+    """What a simulated base is and how its host treats requests.
+
+    Times in `_ms` are milliseconds, others seconds.
+    """
 
     products: int = _option(1000, "number of products in the generated shop")
     seed: int = _option(1, "seed of the generated data; the same seed gives the same base")
@@ -33,6 +39,7 @@ class Options:
     metadata: str = _option(
         "", "an EDMX file: serve a base of this shape (data that the shop lacks is invented)"
     )
+    replay: str = _option("", "a recording: answer from it instead of from a base")
     rows: int = _option(20, "rows per set invented for sets of --metadata that the shop does not know")
     publish: str = _option(
         "", "comma list of objects in the composition (Catalog_X,Document_Y); empty = all, none = nothing"
@@ -131,7 +138,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line: one option per field."""
     out = argparse.ArgumentParser(
         prog="onec simulator",
-        description="A 1C:Enterprise OData v3 server with a generated shop: for tests and development without a licence.",
+        description="A 1C:Enterprise OData v3 server with a generated shop, to develop and test against.",
     )
     hints = get_type_hints(Options)
     for one in dataclasses.fields(Options):

@@ -1,6 +1,7 @@
 """`$orderby` as positions see it: native order, sorted keys, or nothing at all (PROTOCOL §3.3).
 
-The native order of catalogs and documents is the order by presentation, which is what ordering by a reference means.
+The native order of catalogs and documents is the order by presentation, which is what ordering by a reference
+means.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ _SECTION = ("Ref_Key", "LineNumber")
 
 @dataclass(frozen=True, kw_only=True)
 class Ordering:
-    """How rows are ordered. `unstable`: rows with equal keys come as they please, another way on every page."""
+    """How rows are ordered. `unstable`.
+
+    Rows with equal keys come as they please, another way on every page.
+    """
 
     text: str = ""
     parts: tuple[Part, ...] = ()
@@ -43,7 +47,7 @@ class Ordering:
         """Indices of the keys in order; equal keys keep their native order."""
         order = list(range(len(keys)))
         for at in reversed(range(len(self.parts))):
-            order.sort(key=lambda index: keys[index][at], reverse=self.parts[at][1])  # noqa: B023 - used at once
+            order.sort(key=lambda index: keys[index][at], reverse=self.parts[at][1])
         return order
 
     def sort(self, rows: list[Row], meta: TypeMeta) -> list[Row]:
@@ -62,7 +66,10 @@ def _presentation(row: Row) -> tuple[str, str, str]:
 def plan(
     text: str, meta: TypeMeta, parts: Sequence[tuple[str, Callable[[Row], Any] | None, bool]]
 ) -> Ordering:
-    """Make the ordering of parsed `$orderby` items: (name, key function or None for "by presentation", descending)."""
+    """Make the ordering of parsed `$orderby` items.
+
+    (name, key function or None for "by presentation", descending).
+    """
     names = tuple(name for name, _, _ in parts)
     if meta.kind == "recorder_register" or not parts:
         return Ordering()

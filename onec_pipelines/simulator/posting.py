@@ -1,6 +1,9 @@
-"""What posting a document does to registers: a small model of UT 11's handlers for prices, receipts, orders, sales and returns.
+"""What posting a document does to registers.
 
-Checks give the Russian texts of the configuration (PROTOCOL §4.6); nothing is written here, `writing.py` does that.
+A small model of UT 11's handlers for prices, receipts, orders, sales and returns.
+
+Checks give the Russian texts of the configuration (PROTOCOL §4.6); nothing is written here, `writing.py` does
+that.
 """
 
 from __future__ import annotations
@@ -59,7 +62,10 @@ def refuse(base: Base, name: str, row: Row, reason: str) -> OdataError:
 
 
 def check(base: Base, name: str, row: Row) -> None:
-    """The checks of filling, which run only when a document is posted (PROTOCOL §4); raises OdataError 500/-1."""
+    """The checks of filling, which run only when a document is posted (PROTOCOL §4).
+
+    Raises OdataError 500/-1.
+    """
     if row.get("DeletionMark"):
         raise refuse(base, name, row, "Помеченный на удаление документ не может быть проведен.")
     for field in _REQUIRED.get(name, ()):

@@ -1,4 +1,7 @@
-"""Texts that 1C shows for values: names of objects, numbers and dates of documents, «Да» and «Нет» (PROTOCOL §3, `____Presentation`)."""
+"""Texts that 1C shows for values: names of objects, numbers and dates of documents, «Да» and «Нет».
+
+See PROTOCOL §3, `____Presentation`.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ def spaced(name: str) -> str:
 
 
 def of_property(base: Base, meta: TypeMeta, name: str) -> Callable[[Row], str]:
-    """How the presentation of one property is made; the name of a reference may come with `_Key` or without."""
+    """How the presentation of one property is made.
+
+    The name of a reference may come with `_Key` or without.
+    """
     bare = name.removesuffix("_Key")
     target = meta.navigation.get(bare)
     if target is not None:

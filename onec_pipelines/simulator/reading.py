@@ -1,4 +1,6 @@
-"""Reading a set: which rows, in which order, which page. Long scans give way to other requests and are remembered.
+"""Reading a set: which rows, in which order, which page.
+
+Long scans give way to other requests and are remembered.
 
 The order and paging behaviours of PROTOCOL §3.3 live here; what a filter means is the query language's.
 """
@@ -15,7 +17,7 @@ from typing import Any
 
 from onec_pipelines.simulator.ordering import Ordering
 from onec_pipelines.simulator.source import Row
-from onec_pipelines.simulator.tables import BLOCK, LiveTable
+from onec_pipelines.simulator.tables import BLOCK, LiveTable, gather
 
 Test = Callable[[Row], bool]
 _REMEMBERED = 24
@@ -23,7 +25,10 @@ _REMEMBERED = 24
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """Which rows are wanted. `filter_text` names the test, so that its result can be remembered; `keys` are known hits."""
+    """Which rows are wanted.
+
+    `filter_text` names the test, so that its result can be remembered; `keys` are known hits.
+    """
 
     test: Test | None = None
     filter_text: str = ""
@@ -36,7 +41,10 @@ class Wish:
 
 @dataclass(frozen=True, kw_only=True)
 class Distortion:
-    """How a faulty server pages: rows repeated in a page, pages shifted by rows that came or went, `$skip` not honoured, any order."""
+    """How a faulty server pages.
+
+    Rows repeated in a page, pages shifted by rows that came or went, `$skip` not honoured, any order.
+    """
 
     duplicates: int = 0
     shift: int = 0
@@ -44,7 +52,10 @@ class Distortion:
     skip_ignored: bool = False
 
     def wish(self, wish: Wish) -> Wish:
-        """The wish as such a server understands it. A positive shift repeats rows of the page before, a negative one loses rows."""
+        """The wish as such a server understands it.
+
+        A positive shift repeats rows of the page before, a negative one loses rows.
+        """
         if self.skip_ignored:
             return replace(wish, skip=0)
         if self.shift and wish.skip:
@@ -70,7 +81,10 @@ class Distortion:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """A page: how many rows it has, the rows in chunks, and how many rows the filter passes if that was asked."""
+    """A page: how many rows it has, the rows in chunks.
+
+    And how many rows the filter passes if that was asked.
+    """
 
     size: int
     chunks: Callable[[], Iterator[list[Row]]]
@@ -78,7 +92,10 @@ class Page:
 
 
 class Reader:
-    """Finds pages of tables; remembers the positions that recent filters and orders gave, per version of the table."""
+    """Finds pages of tables.
+
+    Remembers the positions that recent filters and orders gave, per version of the table.
+    """
 
     def __init__(self) -> None:
         self._memory: OrderedDict[tuple[str, str, str], tuple[int, array[int] | None]] = OrderedDict()
@@ -187,30 +204,17 @@ async def _walk(table: LiveTable) -> AsyncIterator[tuple[int, list[Row]]]:
 def _chunks(table: LiveTable, wanted: range | array[int]) -> Callable[[], Iterator[list[Row]]]:
     def produce() -> Iterator[list[Row]]:
         for start in range(0, len(wanted), BLOCK):
-            yield list(_runs(table, wanted[start : start + BLOCK]))
+            yield gather(table, wanted[start : start + BLOCK])
 
     return produce
 
 
-def _runs(table: LiveTable, positions: range | array[int]) -> Iterator[Row]:
-    """Rows of positions, read in runs of neighbours."""
-    index = 0
-    while index < len(positions):
-        low = positions[index]
-        size = 1
-        step = 1 if index + 1 >= len(positions) or positions[index + 1] >= low else -1
-        while index + size < len(positions) and positions[index + size] == low + step * size:
-            size += 1
-        if step > 0:
-            yield from table.rows(low, low + size)
-        else:
-            yield from reversed(table.rows(low - size + 1, low + 1))
-        index += size
-
-
 def _unstable(table: LiveTable, start: int, stop: int) -> Callable[[], Iterator[list[Row]]]:
-    """A page of a section ordered by `Ref_Key` only: rows of one owner come in an order that differs between pages, so that
-    rows at the edges of pages are lost and doubled (PROTOCOL §3.3)."""
+    """A page of a section ordered by `Ref_Key` only.
+
+    Rows of one owner come in an order that differs between pages, so that rows at the edges of pages are lost
+    and doubled (PROTOCOL §3.3).
+    """
 
     def produce() -> Iterator[list[Row]]:
         low = max(start - BLOCK, 0)

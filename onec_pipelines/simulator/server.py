@@ -1,6 +1,7 @@
 """The simulator as a running thing: in this process, in a thread of it, or in a process of its own.
 
-`with Simulator.start_process(products=1000) as sim:` gives `sim.url`, `sim.user`, `sim.password`, `sim.control_url`.
+`with Simulator.start_process(products=1000) as sim:` gives `sim.url`, `sim.user`, `sim.password`,
+`sim.control_url`.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ async def serve(options: Options, ready: Callable[[dict[str, Any]], None], data:
 
     main = await asyncio.start_server(on_data, options.host, options.port, limit=_LINE_LIMIT, backlog=512)
     side = await asyncio.start_server(on_control, options.host, 0, limit=_LINE_LIMIT)
-    async with main, side:
+    try:
         port = main.sockets[0].getsockname()[1]
         control_port = side.sockets[0].getsockname()[1]
         public = options.public_url or f"http://{options.host}:{port}"
@@ -52,10 +53,16 @@ async def serve(options: Options, ready: Callable[[dict[str, Any]], None], data:
             }
         )
         await asyncio.Event().wait()
+    finally:
+        main.close()
+        side.close()
 
 
 class Simulator:
-    """A running simulator; leaving the `with` block stops it. Make one with `start_process` or `start_thread`."""
+    """A running simulator; leaving the `with` block stops it.
+
+    Make one with `start_process` or `start_thread`.
+    """
 
     def __init__(
         self, addresses: dict[str, Any], options: Options, *, pid: int, stop: Callable[[], None]
@@ -82,7 +89,10 @@ class Simulator:
 
     @classmethod
     def start_process(cls, **options: Any) -> Simulator:
-        """Start in a process of its own; raises OptionError for unknown options and RuntimeError if it does not start."""
+        """Start in a process of its own.
+
+        Raises OptionError for unknown options and RuntimeError if it does not start.
+        """
         made = build(options)
         command = [sys.executable, "-m", "onec_pipelines.simulator", *to_arguments(made)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module

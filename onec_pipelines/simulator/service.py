@@ -1,4 +1,6 @@
-"""One published base behind its web server: who may enter, what it costs, what is counted; around the OData service.
+"""One published base behind its web server: who may enter, what it costs, what is counted.
+
+Around the OData service.
 
 Order of things: faults, web server, maintenance, login, session, the request itself, latency.
 """
@@ -6,16 +8,15 @@ Order of things: faults, web server, maintenance, login, session, the request it
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import gzip
 import time
 import traceback
 from collections import Counter, deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from onec_pipelines.simulator import errors, urls
+from onec_pipelines.simulator import errors, tokens, urls
 from onec_pipelines.simulator.answers import Answers, Format, local_now, negotiate
 from onec_pipelines.simulator.base import Base
 from onec_pipelines.simulator.errors import HostError, OdataError
@@ -24,6 +25,7 @@ from onec_pipelines.simulator.http import Disconnect, Request, Response
 from onec_pipelines.simulator.odata import Ask, Done, OData
 from onec_pipelines.simulator.options import Options
 from onec_pipelines.simulator.query import QueryError
+from onec_pipelines.simulator.replay import Replayer, load
 from onec_pipelines.simulator.sessions import Lease, Sessions
 from onec_pipelines.simulator.writes import Writes
 
@@ -53,6 +55,8 @@ class Service:
         self.statuses: Counter[int] = Counter()
         self.times = Times()
         self.faults = Faults(options.seed)
+        lines = Path(options.replay).read_text("utf-8").splitlines() if options.replay else []
+        self._replayer = Replayer(load(lines)) if options.replay else None
         self.bugs: deque[str] = deque(maxlen=20)
         self.log: deque[str] = deque(maxlen=_LOGGED)
 
@@ -107,6 +111,8 @@ class Service:
         check_limits(request, options)
         root = f"/{options.publication}/odata/standard.odata"
         path = urls.decode(request.path)
+        if options.bearer and path.rstrip("/") in {"/token", f"/{options.publication}/token"}:
+            return tokens.endpoint(request, options)
         if options.publication_off or not (path == root or path.startswith(f"{root}/")):
             raise HostError(
                 404, errors.html_page("404 Not Found", "The requested URL was not found on this server.")
@@ -114,6 +120,9 @@ class Service:
         if options.version_mismatch:
             raise errors.version_mismatch()
         owner = self._login(request)
+        rest = request.path[len(_raw_root(request.path, root)) :]
+        if self._replayer is not None:
+            return self._replayer.answer(request, rest, f"{self._public(request)}{root}")
         if options.maintenance:
             raise errors.maintenance(path)
         lease = await self.sessions.acquire(request, owner, options)
@@ -121,7 +130,7 @@ class Service:
         try:
             if lease.session.fresh and options.cold_start_ms:
                 await asyncio.sleep(options.cold_start_ms / 1000)
-            response = await self._answer(request, request.path[len(_raw_root(request.path, root)) :], plan)
+            response = await self._answer(request, rest, plan)
             if not isinstance(response.body, bytes):
                 streaming = True
                 response = replace(response, body=self._held(response.body, lease))
@@ -131,6 +140,9 @@ class Service:
         if lease.set_cookie:
             response = replace(response, headers=(*response.headers, ("Set-Cookie", lease.set_cookie)))
         return response
+
+    def _public(self, request: Request) -> str:
+        return self.options.public_url or f"http://{request.headers.get('host', 'localhost')}"
 
     async def _held(self, body: AsyncGenerator[bytes, None], lease: Lease) -> AsyncGenerator[bytes, None]:
         """A stream that keeps its session until it ends."""
@@ -142,23 +154,23 @@ class Service:
 
     def _login(self, request: Request) -> tuple[str, str]:
         """User and password; raises HostError 401 without a 1C code (PROTOCOL §8.3)."""
+        options = self.options
         scheme, _, value = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "basic":
-            try:
-                user, _, password = base64.b64decode(value, validate=True).decode("utf-8").partition(":")
-            except (binascii.Error, UnicodeDecodeError):
-                user = password = ""
-            if (user, password) == (self.options.user, self.options.password):
-                return user, password
+        if scheme.lower() == "basic" and tokens.basic(value) == (options.user, options.password):
+            return options.user, options.password
+        if scheme.lower() == "bearer" and options.bearer and tokens.user_of(value, options) == options.user:
+            return options.user, ""
+        challenge = 'Basic realm="1C:Enterprise 8.3"'
+        if scheme.lower() == "bearer" and options.bearer:
+            challenge = 'Bearer error="invalid_token"'
         page = errors.html_page("401 Unauthorized", "Идентификация пользователя не выполнена.")
-        raise HostError(401, page, headers=(("WWW-Authenticate", 'Basic realm="1C:Enterprise 8.3"'),))
+        raise HostError(401, page, headers=(("WWW-Authenticate", challenge),))
 
     async def _answer(self, request: Request, rest: str, plan: Plan) -> Response:
         options = self.options
         started = time.process_time()
-        public = options.public_url or f"http://{request.headers.get('host', 'localhost')}"
         answers = Answers(
-            root=f"{public}/{options.publication}/odata/standard.odata",
+            root=f"{self._public(request)}/{options.publication}/odata/standard.odata",
             format=Format(json="json" in request.query or "json" in request.headers.get("accept", "")),
             options=options,
             moment=local_now(plan.skew),
@@ -172,9 +184,7 @@ class Service:
                 request=request, resource=resource, query=query, answers=answers, distortion=plan.distortion
             )
             self.requests[kind_of(ask)] += 1
-            if plan.refusal is not None:
-                raise OdataError(*plan.refusal)
-            done = await self._dispatch(ask)
+            done = await self._dispatch(ask, plan)
         except OdataError as error:
             done = Done(response=answers.error(error))
         except QueryError as error:
@@ -186,7 +196,9 @@ class Service:
         await self._wait(done, plan)
         return done.response
 
-    async def _dispatch(self, ask: Ask) -> Done:
+    async def _dispatch(self, ask: Ask, plan: Plan) -> Done:
+        if plan.refusal is not None:
+            raise OdataError(*plan.refusal)
         self.writes.states.lag_ms = self.options.state_lag_ms
         self.writes.states.settle(ask.answers.moment)
         if self.writes.wants(ask):

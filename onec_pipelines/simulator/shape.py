@@ -1,6 +1,9 @@
-"""The shape of a published base: types, keys, navigation, functions, enumerations; as plain data and as a JSON file.
+"""The shape of a published base: types, keys, navigation, functions, enumerations.
 
-Here belongs what `$metadata` says. Reading and writing its XML is in `edmx.py`; how a type behaves on the wire is in `kinds.py`.
+As plain data and as a JSON file.
+
+Here belongs what `$metadata` says. Reading and writing its XML is in `edmx.py`; how a type behaves on the
+wire is in `kinds.py`.
 """
 
 from __future__ import annotations
@@ -33,7 +36,10 @@ class Property:
 
 @dataclass(frozen=True, kw_only=True)
 class Structure:
-    """An entity type or a complex type; `navigation` maps a navigation property to the entity type it leads to."""
+    """An entity type or a complex type.
+
+    `navigation` maps a navigation property to the entity type it leads to.
+    """
 
     name: str
     properties: Mapping[str, Property]
@@ -55,7 +61,10 @@ class Function:
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """All that a base publishes. Enumerations are a list because genuine bases repeat `AllowedLength` (PROTOCOL §1.4)."""
+    """All that a base publishes.
+
+    Enumerations are a list because genuine bases repeat `AllowedLength` (PROTOCOL §1.4).
+    """
 
     name: str
     entities: Mapping[str, Structure]
@@ -70,7 +79,10 @@ class Shape:
 
     @cached_property
     def owners(self) -> Mapping[str, str]:
-        """The metadata object of each set. Names may hold underscores, so the types decide, not the spelling (PROTOCOL §1.1)."""
+        """The metadata object of each set.
+
+        Names may hold underscores, so the types decide, not the spelling (PROTOCOL §1.1).
+        """
         out = {}
         for name in self.sets:
             parts = name.split("_")
@@ -85,11 +97,17 @@ class Shape:
         return name == f"{candidate}_RecordType" or f"{name}_RowType" in rows
 
     def objects(self) -> list[str]:
-        """Names of the metadata objects (`Catalog_X`), without their tabular sections and `_RecordType` sets."""
+        """Names of the metadata objects (`Catalog_X`).
+
+        Without their tabular sections and `_RecordType` sets.
+        """
         return [name for name, owner in self.owners.items() if owner == name]
 
     def restricted(self, published: Iterable[str]) -> Shape:
-        """The shape of a smaller composition: scalars stay, navigation to unpublished objects goes (PROTOCOL §1.4)."""
+        """The shape of a smaller composition: scalars stay, navigation to unpublished objects goes.
+
+        See PROTOCOL §1.4.
+        """
         wanted = set(published)
         sets = {name: type_ for name, type_ in self.sets.items() if self.owners[name] in wanted}
         types = set(sets.values())

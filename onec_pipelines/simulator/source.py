@@ -1,8 +1,9 @@
 """The seam between the protocol half of the simulator and its data: what a table of generated objects offers.
 
-A row is a plain dict of wire names and Python values: Guid, String, DateTime ("2026-06-02T14:36:52") → str; Boolean → bool;
-Int16/32/64 → int; Double → Decimal or int; Collection → list of dicts (with int LineNumber). Properties that are empty may be left out: the
-protocol half fills them by type. `None` means "does not apply to this kind of row" (folders, PROTOCOL §2.2).
+A row is a plain dict of wire names and Python values: Guid, String, DateTime ("2026-06-02T14:36:52") → str;
+Boolean → bool; Int16/32/64 → int; Double → Decimal or int; Collection → list of dicts (with int LineNumber).
+Properties that are empty may be left out: the protocol half fills them by type. `None` means "does not apply
+to this kind of row" (folders, PROTOCOL §2.2).
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ Key = tuple[str, ...]
 
 
 class Table(Protocol):
-    """All rows of one entity set as they stand at start-up, in native order; computed on demand, so a million rows cost no memory.
+    """All rows of one entity set as they stand at start-up, in native order.
 
-    For catalogs and documents the native order is also the order by presentation (name, or date and number), which is what
-    `$orderby=Ref_Key` gives (PROTOCOL §3.3).
+    Computed on demand, so a million rows cost no memory.
+
+    For catalogs and documents the native order is also the order by presentation (name, or date and number),
+    which is what `$orderby=Ref_Key` gives (PROTOCOL §3.3).
     """
 
     name: str
@@ -32,7 +35,10 @@ class Table(Protocol):
         ...
 
     def find(self, key: Key) -> int | None:
-        """Give the position of the row with this key (values in the order of the type's key), or None; without a scan."""
+        """Give the position of the row with this key (values in the order of the type's key), or None.
+
+        Without a scan.
+        """
         ...
 
 
@@ -44,7 +50,8 @@ class Data(Protocol):
     def balance(self, register: str) -> Iterable[Row]:
         """Give the balance rows of an accumulation register as the generated movements leave them.
 
-        Rows hold the dimensions (`X_Key`, composite `X` and `X_Type`) and the plain resource names (`ВНаличии`, not `ВНаличииBalance`);
-        rows whose resources are all zero are left out. Equal to summing the register's record sets, but computed directly.
+        Rows hold the dimensions (`X_Key`, composite `X` and `X_Type`) and the plain resource names
+        (`ВНаличии`, not `ВНаличииBalance`); rows whose resources are all zero are left out. Equal to summing
+        the register's record sets, but computed directly.
         """
         ...

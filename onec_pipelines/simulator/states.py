@@ -1,4 +1,7 @@
-"""`СостоянияЗаказовКлиентов`: the state of each order, recomputed some time after what changed it (PROTOCOL §11.7)."""
+"""`СостоянияЗаказовКлиентов`: the state of each order, recomputed some time after what changed it.
+
+See PROTOCOL §11.7.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tables of a live base: the generated rows with what was written over them, and sets derived from other sets.
+"""Tables of a live base.
+
+The generated rows with what was written over them, and sets derived from other sets.
 
 A table has a stable native order and positions; nothing here knows the network, formats or rights.
 """
@@ -16,10 +18,14 @@ from onec_pipelines.simulator.kinds import TypeMeta
 from onec_pipelines.simulator.source import Key, Row, Table
 
 BLOCK = 512
+_NEAR = 16
 
 
 class LiveTable(Protocol):
-    """One entity set as it stands now. `version` changes with every write, so that results can be remembered."""
+    """One entity set as it stands now.
+
+    `version` changes with every write, so that results can be remembered.
+    """
 
     meta: TypeMeta
 
@@ -41,8 +47,33 @@ class LiveTable(Protocol):
         ...
 
     def build(self) -> Iterator[None]:
-        """Prepare positions, yielding now and then so that a caller may do other work; nothing to do for most tables."""
+        """Prepare positions, yielding now and then so that a caller may do other work.
+
+        Nothing to do for most tables.
+        """
         ...
+
+
+def gather(table: LiveTable, positions: Sequence[int]) -> list[Row]:
+    """The rows of some positions in the order asked, read in runs.
+
+    Neighbours cost less together than one by one.
+    """
+    found: dict[int, Row] = {}
+    run: list[int] = []
+    for at in sorted(set(positions)):
+        if run and at - run[-1] > _NEAR:
+            _fetch(table, run, found)
+            run = []
+        run.append(at)
+    _fetch(table, run, found)
+    return [found[at] for at in positions]
+
+
+def _fetch(table: LiveTable, run: Sequence[int], found: dict[int, Row]) -> None:
+    if run:
+        rows = table.rows(run[0], run[-1] + 1)
+        found.update((at, rows[at - run[0]]) for at in run)
 
 
 class EmptyTable:
@@ -65,7 +96,10 @@ class EmptyTable:
 
 
 class StoredTable:
-    """Generated rows (by position) under an overlay of changed, deleted and added ones. Added rows follow the generated ones."""
+    """Generated rows (by position) under an overlay of changed, deleted and added ones.
+
+    Added rows follow the generated ones.
+    """
 
     def __init__(self, meta: TypeMeta, source: Table) -> None:
         self.meta = meta
@@ -249,7 +283,9 @@ class FlatTable:
 
 
 class GroupedTable:
-    """Record sets made from records: one row per recorder with its `RecordSet`, in the order in which recorders first appear.
+    """Record sets made from records.
+
+    One row per recorder with its `RecordSet`, in the order in which recorders first appear.
 
     Serves data that generates `X_RecordType` and not `X`. Memory: two positions per recorder.
     """

@@ -1,4 +1,6 @@
-"""Addresses: the resource path with its keys and function arguments, literals, and the query string (PROTOCOL §1.1-1.2, §3.2).
+"""Addresses: the resource path with its keys and function arguments, literals, and the query string.
+
+See PROTOCOL §1.1-1.2, §3.2.
 
 Only syntax belongs here; what a segment means is decided by `routing.py`.
 """
@@ -29,7 +31,10 @@ _OPTIONS = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
-    """One part of the path; `key` maps names to parsed literals, the name "" standing for the short form `(guid'…')`."""
+    """One part of the path; `key` maps names to parsed literals.
+
+    The name "" standing for the short form `(guid'…')`.
+    """
 
     name: str
     key: dict[str, Any] | None = None
@@ -119,7 +124,10 @@ def moment(text: str) -> str:
 
 
 def parse_query(raw: str) -> dict[str, str]:
-    """Decode the query string; an unknown `$option` is refused with 501 code 0, other unknown names are kept (PROTOCOL §3)."""
+    """Decode the query string.
+
+    An unknown `$option` is refused with 501 code 0, other unknown names are kept (PROTOCOL §3).
+    """
     out: dict[str, str] = {}
     for part in raw.split("&"):
         if not part:

@@ -1,4 +1,7 @@
-"""Values of request bodies as rows hold them, with 1C's laxness: cut, ignored, accepted or refused by type (PROTOCOL §4.2-4.3)."""
+"""Values of request bodies as rows hold them, with 1C's laxness: cut, ignored, accepted or refused by type.
+
+See PROTOCOL §4.2-4.3.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ _KEPT = frozenset(("Ref_Key", "DataVersion", "Predefined", "PredefinedDataName")
 
 
 def assign(meta: TypeMeta, row: Row, body: Mapping[str, Any]) -> None:
-    """Write the properties of a body into a row. Keys, versions and unknown names are ignored; raises OdataError."""
+    """Write the properties of a body into a row.
+
+    Keys, versions and unknown names are ignored; raises OdataError.
+    """
     for name, value in body.items():
         if isinstance(value, Bind):
             _bind(meta, row, name, value)

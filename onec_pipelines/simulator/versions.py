@@ -24,7 +24,10 @@ def bumped(version: str | None) -> str:
 
 
 class Numbers:
-    """Gives codes to catalogs and numbers to documents; numbers of documents start again every year (PROTOCOL §11.7)."""
+    """Gives codes to catalogs and numbers to documents.
+
+    Numbers of documents start again every year (PROTOCOL §11.7).
+    """
 
     def __init__(self) -> None:
         self._last: dict[tuple[str, str], tuple[str, int, int]] = {}

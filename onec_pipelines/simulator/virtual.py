@@ -1,4 +1,6 @@
-"""Virtual tables computed from records: slices of periodic registers, balances and turnovers of accumulation (PROTOCOL §6).
+"""Virtual tables computed from records: slices of periodic registers, balances and turnovers of accumulation.
+
+See PROTOCOL §6.
 
 Arguments come parsed; the answer is a table that is then read like any set.
 """
@@ -20,7 +22,7 @@ from onec_pipelines.simulator.kinds import TypeMeta
 from onec_pipelines.simulator.reading import Test
 from onec_pipelines.simulator.shape import Function
 from onec_pipelines.simulator.source import Key, Row
-from onec_pipelines.simulator.tables import BLOCK, LiveTable
+from onec_pipelines.simulator.tables import BLOCK, LiveTable, gather
 
 _SERVICE = frozenset(
     ("Period", "Recorder", "Recorder_Key", "Recorder_Type", "LineNumber", "Active", "RecordType")
@@ -52,7 +54,7 @@ class Picked:
 
     def rows(self, start: int, stop: int) -> list[Row]:
         """Give the picked rows of these places."""
-        return [row for at in self._positions[max(start, 0) : stop] for row in self._table.rows(at, at + 1)]
+        return gather(self._table, self._positions[max(start, 0) : stop])
 
     def get(self, key: Key) -> Row | None:
         """Picked rows have no keys."""
@@ -85,7 +87,10 @@ class Listed:
         raise no_segment(",".join(key))
 
     def narrow(self, columns: Columns) -> Columns:
-        """The columns without dimensions that the rows are not grouped by; computed rows have no addresses to link to."""
+        """The columns without dimensions that the rows are not grouped by.
+
+        Computed rows have no addresses to link to.
+        """
         rows = self.listed[0] if self.listed else {}
         kept = tuple(name for name in columns.scalars if name in rows or name in self.shown)
         return replace(columns, scalars=kept, links=())
@@ -103,14 +108,18 @@ class Virtual:
     async def table(
         self, set_name: str, function: Function, arguments: Mapping[str, str], asking: Asking
     ) -> LiveTable:
-        """Compute a virtual table; raises OdataError for unknown arguments and QueryError for a bad `Condition`."""
+        """Compute a virtual table.
+
+        Raises OdataError for unknown arguments and QueryError for a bad `Condition`.
+        """
         known = {name for name, _ in function.parameters}
         for name in arguments:
             if name not in known:
                 raise OdataError(400, "2", f"Неверный формат запроса: параметр {name}")
         if function.name in {"SliceLast", "SliceFirst"}:
             return await self._slice(set_name, function, arguments, asking)
-        rows = _Accumulation(self._base, self._movements, set_name, function, arguments, asking)
+        call = _Call(register=set_name, function=function, arguments=arguments)
+        rows = _Accumulation(self._base, self._movements, call, asking)
         return Listed(meta=rows.meta, listed=await rows.compute(), shown=rows.shown)
 
     async def _slice(
@@ -132,7 +141,10 @@ class Virtual:
         return Picked(table, known[1])
 
     async def _candidates(self, table: LiveTable, name: str, condition: str) -> Sequence[int]:
-        """Positions among which the rows of a condition are: by an index of a property that it compares with a constant."""
+        """Positions among which the rows of a condition are.
+
+        By an index of a property that it compares with a constant.
+        """
         whole = range(len(table))
         if not condition:
             return whole
@@ -171,14 +183,8 @@ async def _walk(table: LiveTable, positions: Sequence[int]) -> AsyncIterator[tup
     """Rows with their positions, read in blocks."""
     for start in range(0, len(positions), BLOCK):
         block = positions[start : start + BLOCK]
-        low, high = block[0], block[-1] + 1
-        if high - low <= 4 * len(block):
-            rows = table.rows(low, high)
-            for at in block:
-                yield at, rows[at - low]
-        else:
-            for at in block:
-                yield at, table.rows(at, at + 1)[0]
+        for at, row in zip(block, gather(table, block), strict=True):
+            yield at, row
         await asyncio.sleep(0)
 
 
@@ -202,7 +208,10 @@ async def _latest(
 
 
 def dimensions_of(meta: TypeMeta) -> tuple[str, ...]:
-    """Dimensions of an information register: its key, or what cannot be null in its records if the key is the recorder."""
+    """Dimensions of an information register.
+
+    Its key, or what cannot be null in its records if the key is the recorder.
+    """
     names = tuple(name for name in meta.key if name not in _SERVICE)
     if names:
         return names
@@ -215,20 +224,20 @@ def dimensions_of(meta: TypeMeta) -> tuple[str, ...]:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Call:
+    register: str
+    function: Function
+    arguments: Mapping[str, str]
+
+
 class _Accumulation:
     """One call of Balance, Turnovers or BalanceAndTurnovers."""
 
-    def __init__(
-        self,
-        base: Base,
-        movements: Movements,
-        register: str,
-        function: Function,
-        arguments: Mapping[str, str],
-        asking: Asking,
-    ) -> None:
+    def __init__(self, base: Base, movements: Movements, call: _Call, asking: Asking) -> None:
         self._base = base
         self._movements = movements
+        register, function, arguments = call.register, call.function, call.arguments
         self._register = register
         self._function = function
         self._arguments = arguments

@@ -1,4 +1,7 @@
-"""The write half of the service: which method on which address does what, and what it answers (PROTOCOL §4)."""
+"""The write half of the service: which method on which address does what, and what it answers.
+
+See PROTOCOL §4.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ _PLAN_METHODS = frozenset(("SelectChanges", "NotifyChangesReceived"))
 
 
 class Writes:
-    """Answers everything that changes the base; GET on actions included, for 1C executes them too (PROTOCOL §4.6)."""
+    """Answers everything that changes the base.
+
+    GET on actions included, for 1C executes them too (PROTOCOL §4.6).
+    """
 
     def __init__(self, odata: OData, options: Options) -> None:
         self._odata = odata

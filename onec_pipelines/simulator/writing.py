@@ -25,7 +25,10 @@ Listener = Callable[[str, Key, Row | None], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Manner:
-    """How a write was asked for. `loading` is `1C_OData-DataLoadMode`: no numbers, no handlers (PROTOCOL §4.7)."""
+    """How a write was asked for.
+
+    `loading` is `1C_OData-DataLoadMode`: no numbers, no handlers (PROTOCOL §4.7).
+    """
 
     loading: bool = False
     if_match: str | None = None
@@ -34,7 +37,10 @@ class Manner:
 
 
 class Writer:
-    """Changes one base. Listeners hear of every row written (the set, its key, the row or None when it is gone)."""
+    """Changes one base. Listeners hear of every row written (the set, its key.
+
+    The row or None when it is gone).
+    """
 
     def __init__(self, base: Base, movements: Movements) -> None:
         self._base = base
@@ -79,7 +85,10 @@ class Writer:
     def update(
         self, name: str, key: Key, body: Mapping[str, Any], manner: Manner, *, replace: bool = False
     ) -> Row:
-        """Change the sent properties of a row (`replace`: empty the others, as PUT does); raises OdataError 404 code 9."""
+        """Change the sent properties of a row (`replace`: empty the others, as PUT does).
+
+        Raises OdataError 404 code 9.
+        """
         meta = self._base.meta(name)
         table = self._base.stored(name)
         row = self._existing(table, key, manner)
@@ -121,7 +130,10 @@ class Writer:
         self._tell(name, key, None)
 
     def post(self, name: str, key: Key, manner: Manner) -> Row:
-        """Post a document: check, make movements, set the flag; raises OdataError 500/-1 with the handler's words."""
+        """Post a document: check, make movements, set the flag.
+
+        Raises OdataError 500/-1 with the handler's words.
+        """
         row = self._document(name, key, manner)
         full = self._base.meta(name).complete(row)
         posting.check(self._base, name, full)

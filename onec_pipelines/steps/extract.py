@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Literal
 
 from onec_pipelines.errors import Stop
 from onec_pipelines.onec.answers import Answer
@@ -42,6 +43,7 @@ class Fetched:
     cursor: PageCursor | None
     counts: tuple[int | None, int | None] = (None, None)
     first_chunk: bool = True
+    format: Literal["json", "atom"] = "json"
 
 
 @dataclass(frozen=True, kw_only=True)

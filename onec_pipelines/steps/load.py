@@ -235,7 +235,7 @@ def _new_page(page: Fetched) -> NewPage:
         part=page.part,
         page_index=page.index,
         request=page.answer.request,
-        format="json",
+        format=page.format,
         requested_at=page.answer.requested_at,
         elapsed_seconds=page.answer.elapsed_seconds,
         row_count=page.page.row_count,

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from onec_pipelines.db.engine import Database, driver_connection
 from onec_pipelines.errors import Stop
 from onec_pipelines.ledger import raw_pages, state
+from onec_pipelines.ledger.raw_pages import StoredPage
 from onec_pipelines.onec.answers import Answer
-from onec_pipelines.onec.decode import decode_json, split_rows
+from onec_pipelines.onec.decode import DecodedPage, decode_json, split_rows
 from onec_pipelines.spec import Entity
 from onec_pipelines.steps.extract import GROUP_ROWS, Fetched
+from onec_pipelines.steps.packets import atom_page
 from onec_pipelines.steps.resolve import Plan, from_document
 
 
@@ -40,12 +42,20 @@ def stored_pages(database: Database, plan: Plan, *, system_name: str, scan_id: i
                 requested_at=stored.requested_at,
                 request="replay",
             )
-            for index, body in enumerate(split_rows(stored.body, GROUP_ROWS)):
+            for index, page in enumerate(_decoded(stored, plan)):
                 yield Fetched(
                     part=stored.part,
                     index=stored.page_index,
                     answer=answer,
-                    page=decode_json(body, plan.shape),
+                    page=page,
                     cursor=None,
                     first_chunk=index == 0,
                 )
+
+
+def _decoded(stored: StoredPage, plan: Plan) -> Iterator[DecodedPage]:
+    if stored.format == "atom":
+        yield atom_page(stored.body, plan)
+        return
+    for body in split_rows(stored.body, GROUP_ROWS):
+        yield decode_json(body, plan.shape)

@@ -57,20 +57,34 @@ def from_document(entity: Entity, document: dict[str, Any]) -> Plan:
 
     Raises Stop ONEC_COLUMN_MISSING when a field that is required today was not asked for then.
     """
-    complex_types = {
-        f"{wire}_RowType": RowType(name=wire, properties=_properties(columns))
+    metadata = metadata_of(document)
+    return _plan(entity, document["resource"], metadata.entity_types[document["resource"]], metadata)
+
+
+def metadata_of(document: dict[str, Any]) -> Metadata:
+    """As much of `$metadata` as a plan's document holds: the one type, what was selected of it, and its sections."""
+    resource = document["resource"]
+    row_types = {
+        f"{resource}_{wire}_RowType": RowType(name=f"{resource}_{wire}_RowType", properties=_properties(columns))
         for wire, columns in document["sections"].items()
     }
-    collections = {wire: f"Collection({NAMESPACE}{wire}_RowType)" for wire in document["sections"]}
+    collections = {
+        wire: f"Collection({NAMESPACE}{resource}_{wire}_RowType)" for wire in document["sections"]
+    }
     view = EntityType(
-        name=document["resource"],
+        name=resource,
         properties=_properties({**document["columns"], **collections}),
         key=tuple(document["key"]),
         navigation={},
         open_type=False,
     )
-    metadata = Metadata(entity_types={}, complex_types=complex_types, enums={}, sets={}, bound_functions=())
-    return _plan(entity, document["resource"], view, metadata)
+    return Metadata(
+        entity_types={resource: view},
+        complex_types=row_types,
+        enums={},
+        sets={resource: resource},
+        bound_functions=(),
+    )
 
 
 def resolve(entity: Entity, metadata: Metadata, *, resource: str | None = None) -> Plan:

@@ -96,6 +96,31 @@ TRANSFORMS: dict[str, Transform] = {
         },
         others=False,
     ),
+    # PROTOCOL §11.6: ЮрФизЛицо, and ЮридическоеФизическоеЛицо of bases that have only that
+    "legal_form": mapped(
+        {
+            "ЮрЛицо": "company",
+            "ФизЛицо": "person",
+            "ЮрЛицоНеРезидент": "foreign_company",
+            "ИндивидуальныйПредприниматель": "sole_proprietor",
+            "ЮридическоеЛицо": "company",
+            "ФизическоеЛицо": "person",
+        },
+        others=False,
+    ),
+    # PROTOCOL §11.6: Тип of contact information
+    "contact_type": mapped(
+        {
+            "Адрес": "address",
+            "Телефон": "phone",
+            "АдресЭлектроннойПочты": "email",
+            "Skype": "skype",
+            "ВебСтраница": "web_page",
+            "Факс": "fax",
+            "Другое": "other",
+        },
+        others=True,
+    ),
     # PROTOCOL §11.5: ТипСклада
     "warehouse_type": mapped({"ОптовыйСклад": "wholesale", "РозничныйМагазин": "retail"}, others=True),
     # ТипИзмеряемойВеличины: its members are not in PROTOCOL, so that an unknown one passes under its own name

@@ -55,7 +55,7 @@ class Barcodes(ComputedTable):
 
     def find(self, key: Key) -> int | None:
         """Give the position of a barcode."""
-        digits = key[0][1:] if key[0].startswith("A") else key[0]
+        digits = key[0].removeprefix("A")
         if not digits[:_DIGITS].isdecimal():
             return None
         for run, base in enumerate(self._runs.values):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 
 from onec_pipelines.simulator.data.contacts import address, email, phone
 from onec_pipelines.simulator.data.customer_defects import CustomerSpoiler
@@ -39,7 +40,7 @@ _MOST = 50_000
 _FIRST = 60
 _PER_PRODUCTS = 10
 _LEGAL = (0, 1, 2)  # three customers of four have a legal side
-_SUPPLIERS = 9
+_SUPPLIERS = 3
 _TAX_DEFECTS = {
     "wrong check digit of ИНН": "7705260675",
     "ИНН with spaces": " 7705260674 ",
@@ -130,10 +131,18 @@ class Customers:
             chance=chance,
         )
 
-    def is_supplier(self, number: int) -> bool:
-        """Say whether a customer also sells to us; only companies do."""
-        run, _ = self._runs.locate(number)
-        return self._runs.values[run].sort == "company" and number % _SUPPLIERS == 0
+    @cached_property
+    def suppliers(self) -> tuple[int, ...]:
+        """Numbers of the companies that also sell to us: up to a few of each name, all with a legal side."""
+        starts = zip(self._runs.values, self._runs.starts, self._sizes, strict=True)
+        first = [
+            range(start, start + min(size, _SUPPLIERS))
+            for one, start, size in starts
+            if one.sort == "company"
+        ]
+        return tuple(number for span in first for number in span if self.legal.rank(number) is not None) or (
+            0,
+        )
 
     def mail(self, one: Customer) -> str:
         """Give the e-mail address of a customer, unique."""
@@ -189,7 +198,7 @@ class Partners(ComputedTable):
             "DeletionMark": chance >> 40 & 0xFF == 0,
             "ЮрФизЛицо": "ЧастноеЛицо" if person else "Компания",
             "Клиент": True,
-            "Поставщик": self._customers.is_supplier(one.number),
+            "Поставщик": one.number in self._customers.suppliers,
             "Пол": {"man": "Мужской", "woman": "Женский"}.get(one.sort, ""),
             "ДатаРождения": f"{born.isoformat()}T00:00:00" if person and chance >> 6 & 1 else EMPTY_DATE,
             "ДатаРегистрации": f"{self._world.days_ago(400 + chance % 900).date().isoformat()}T00:00:00",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 from onec_pipelines.simulator.data.guids import salt, scramble
 from onec_pipelines.simulator.data.words.goods import KINDS
@@ -48,7 +48,7 @@ def _html(noun: str, key: int, blocks: int) -> str:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def pool(kind: int) -> tuple[str, ...]:
     """Give sixteen description endings for a kind of goods: five empty, six short, three middling, one HTML, one long."""
     key = salt(kind, "description")

@@ -121,7 +121,7 @@ class Orders:
         return Order(
             number=number,
             moment=moment,
-            customer=(chance >> 8) % len(self._customers),
+            customer=self._customers.legal.at((chance >> 8) % len(self._customers.legal)),
             place=(chance >> 28) % len(WAREHOUSES),
             stage=stages[(chance >> 34) % len(stages)],
             chance=chance,

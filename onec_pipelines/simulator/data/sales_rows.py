@@ -9,8 +9,8 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from onec_pipelines.simulator.data.company import (
-    AGREEMENTS,
     AGREEMENT,
+    AGREEMENTS,
     ORGANISATION,
     PRIORITY,
     REASON,
@@ -39,7 +39,7 @@ from onec_pipelines.simulator.data.orders import (
 )
 from onec_pipelines.simulator.data.plan import NOMENCLATURE
 from onec_pipelines.simulator.data.prices import PRICE_KIND
-from onec_pipelines.simulator.data.receipts import RECEIPT, Receipts
+from onec_pipelines.simulator.data.receipts import Receipts
 from onec_pipelines.simulator.data.stock import Dimensions
 from onec_pipelines.simulator.data.tables import EMPTY_DATE, FIRST_VERSIONS, UNDEFINED, ZERO_GUID, numbered
 from onec_pipelines.simulator.data.variants import Keys
@@ -246,6 +246,8 @@ class SalesRows:
     def receipt(self, document: int) -> Row:
         """Give `Document_ПриобретениеТоваровУслуг` by the number of the delivery."""
         moment, (_, _, place) = self._receipts.date(document), self._receipts.place(document)
+        suppliers = self._customers.suppliers
+        supplier = suppliers[document % len(suppliers)]
         lines = [
             {
                 "Номенклатура_Key": self._goods.make(line.item),
@@ -269,6 +271,8 @@ class SalesRows:
             "Date": moment,
             "DeletionMark": False,
             "Posted": True,
+            "Партнер_Key": self.key(PARTNER, supplier),
+            "Контрагент_Key": self.key(CONTRACTOR, supplier),
             "Склад_Key": self._places[place],
             "Валюта_Key": self._roubles,
             "Организация_Key": self._world.ref(ORGANISATION, "ТД"),

@@ -57,7 +57,7 @@ class Shop:
     def __init__(self, world: World) -> None:
         self.world = world
         self.plan = Plan(world)
-        customers = Customers(world)
+        self.customers = customers = Customers(world)
         self._products = Products(world, self.plan)
         self._barcodes = Barcodes(world, self.plan)
         self._rounds, price_tables = prices.tables(world, self.plan)

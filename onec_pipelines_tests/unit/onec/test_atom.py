@@ -99,8 +99,8 @@ def test_values_that_do_not_fit_and_unknown_properties_stay_texts():
 def test_a_record_set_comes_with_its_rows_and_may_be_empty():
     full = (
         f"<d:Recorder>{KEY}</d:Recorder><d:RecordSet m:type='Collection(StandardODATA.Register_X_RowType)'>"
-        "<d:element m:type='StandardODATA.Register_X_RowType'><d:LineNumber>1</d:LineNumber><d:Active>true</d:Active>"
-        "</d:element></d:RecordSet>"
+        "<d:element m:type='StandardODATA.Register_X_RowType'><d:LineNumber>1</d:LineNumber>"
+        "<d:Active>true</d:Active></d:element></d:RecordSet>"
     )
     empty = "<d:RecordSet m:type='Collection(StandardODATA.Register_X_RowType)'/>"
     key = f"Recorder='{KEY}', Recorder_Type='StandardODATA.Document_Y'"

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import gzip
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from onec_pipelines.errors import RetryLater, Skip, Stop
+from onec_pipelines.errors import PipelineError, RetryLater, Skip, Stop
 from onec_pipelines.onec.client import RetryPolicy
 from onec_pipelines.onec.throttle import LocalThrottle
 from onec_pipelines_tests.unit.onec.conftest import hang_up, respond, silent
@@ -310,6 +311,33 @@ def test_nothing_secret_or_personal_is_logged_or_said(serve, client_of, caplog):
     said = f"{caplog.text} {caught.value} {caught.value!r}"
     for secret in ("canary", "Y2FuYXJ5", "Basic "):
         assert secret not in said
+
+
+def test_a_closed_client_says_so(serve, client_of):
+    server = serve(respond(PAGE))
+    client = client_of(server)
+    client.close()
+
+    with pytest.raises(Stop) as caught:
+        client.get("Catalog_X")
+
+    assert caught.value.code == "ONEC_CLOSED"
+    assert server.requests == []
+
+
+def test_closing_ends_a_call_of_another_thread(serve, client_of):
+    server = serve(silent)
+    client = client_of(server, deadline_seconds=20.0)
+    with ThreadPoolExecutor(1) as threads:
+        call = threads.submit(client.get, "Catalog_X")
+        while not server.requests:
+            time.sleep(0.01)
+        begun = time.monotonic()
+        client.close()
+        with pytest.raises(PipelineError):
+            call.result()
+
+    assert time.monotonic() - begun < 5
 
 
 def test_many_threads_share_one_client(serve, client_of):

@@ -282,6 +282,7 @@ def test_rows_that_paging_never_shows_make_the_read_incomplete(base_of, read):
 
 def test_a_page_too_heavy_for_1c_is_asked_for_in_smaller_pieces_which_grow_again(base_of, read):
     base = base_of(3000, memory_for=60)
+
     def recover(skip):
         if skip > 500:
             base.memory_for = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from onec_pipelines.simulator.data.words import words
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kind:
@@ -135,7 +137,7 @@ BRANDS: dict[str, tuple[str, ...]] = {
     "sport": ("Atemi", "Demix", "Kettler", "Nordway", "Stels", "Torneo", "Старт", "Тритон"),
 }
 
-SERIES: tuple[str, ...] = tuple("AX CL DM EVO GT KR LS MX NEO PR RS SM TX VR".split())
+SERIES: tuple[str, ...] = words("AX CL DM EVO GT KR LS MX NEO PR RS SM TX VR")
 
 # folder|noun|gender|brands|price|grams|unit|VAT|variants|finish|attributes; a line with # opens a section
 _TABLE = """

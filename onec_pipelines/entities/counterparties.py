@@ -1,0 +1,71 @@
+"""Контрагенты: the legal side of a customer, with tax numbers and contact information (PROTOCOL §11.6). Personal data is marked."""
+
+from __future__ import annotations
+
+from onec_pipelines.spec import (
+    OBJECT_FIELDS,
+    Column,
+    Entity,
+    Field,
+    Section,
+    Source,
+    Target,
+    ref,
+)
+
+CONTACTS = Section(
+    name="contacts",
+    source="КонтактнаяИнформация",
+    fields=(
+        Field(name="contact_type", source=("Тип",), transform="contact_type"),
+        ref("kind_ref", "Вид_Key"),
+        Field(name="presentation", source=("Представление",), transform="clean_text", pii=True),
+        Field(name="email", source=("АдресЭП",), transform="clean_text", pii=True),
+        Field(name="phone", source=("НомерТелефона",), transform="clean_text", pii=True),
+        Field(name="country", source=("Страна",), transform="clean_text"),
+        Field(name="region", source=("Регион",), transform="clean_text", pii=True),
+        Field(name="city", source=("Город",), transform="clean_text", pii=True),
+    ),
+)
+
+COUNTERPARTIES = Entity(
+    name="counterparties",
+    title_ru="Контрагенты",
+    description="Legal entities and persons behind customers: tax numbers and contact information.",
+    group="customers",
+    source=Source(resources=("Catalog_Контрагенты",)),
+    fields=(
+        *OBJECT_FIELDS,
+        Field(
+            name="name",
+            source=("Description",),
+            transform="clean_text",
+            nullable=False,
+            max_length=100,
+            pii=True,
+        ),
+        Field(name="full_name", source=("НаименованиеПолное",), transform="clean_text", pii=True),
+        Field(name="inn", source=("ИНН",), transform="strip", max_length=12, pii=True),
+        Field(name="kpp", source=("КПП",), transform="strip", max_length=9),
+        Field(
+            name="legal_form",
+            source=("ЮрФизЛицо", "ЮридическоеФизическоеЛицо"),
+            transform="legal_form",
+        ),
+        ref("partner_ref", "Партнер_Key"),
+        ref("head_ref", "ГоловнойКонтрагент_Key", to="counterparties", required=False),
+    ),
+    sections=(CONTACTS,),
+    target=Target(
+        table="shop.counterparties",
+        columns=(
+            Column(name="name", copy="name"),
+            Column(name="full_name", copy="full_name"),
+            Column(name="inn", copy="inn"),
+            Column(name="kpp", copy="kpp"),
+            Column(name="legal_form", copy="legal_form"),
+            Column(name="head_id", reference="head_ref", doc="1C fills it with the row itself when there is no head"),
+            Column(name="is_deleted", copy="deletion_mark"),
+        ),
+    ),
+)

@@ -1,0 +1,143 @@
+"""The hands of a business step: chance, time, and reads and writes that keep a record of what was touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from onec_pipelines.simulator.data.shop import Shop
+from onec_pipelines.simulator.data.world import World, stamp
+from onec_pipelines.simulator.source import Key, Row
+
+_MINUTES = 7
+_TRIES = 40
+
+
+class Refused(Exception):  # noqa: N818 - a refusal by the books is an outcome of business, not an error of the program
+    """The base would not post a document; the text is what 1C's handler said."""
+
+
+class Living(Protocol):
+    """A base that can be worked upon: rows in and out, values typed as `source.py` says."""
+
+    def get(self, entity: str, key: Key) -> Row | None:
+        """Give a copy of the row as it stands now, or None."""
+        ...
+
+    def create(self, entity: str, row: Row) -> None:
+        """Write a new row under the key it carries."""
+        ...
+
+    def change(self, entity: str, key: Key, changes: Row) -> None:
+        """Write some properties of a row; an empty `changes` is a save that changes nothing but the version."""
+        ...
+
+    def delete(self, entity: str, key: Key) -> None:
+        """Remove a row physically."""
+        ...
+
+    def post(self, entity: str, key: Key) -> None:
+        """Post a document: movements, derived states. Raises Refused and then leaves the document as it was."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Touch:
+    """One write of a step: entity set, key, and what was done (create, change, delete, post, refuse)."""
+
+    entity: str
+    key: Key
+    action: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """What a step did, in order; a step that found nothing to do touched nothing."""
+
+    number: int
+    kind: str
+    moment: str
+    touched: tuple[Touch, ...]
+
+
+@dataclass(kw_only=True)
+class Clerk:
+    """One step in the making."""
+
+    shop: Shop
+    living: Living
+    number: int
+    kind: str
+    _touched: list[Touch] = field(default_factory=list)
+    _draws: int = 0
+
+    @property
+    def world(self) -> World:
+        """The generated base."""
+        return self.shop.world
+
+    @property
+    def now(self) -> datetime:
+        """The clock of the shop: every step is some minutes after the one before, from the day the base stands at."""
+        return self.world.now + timedelta(minutes=_MINUTES * self.number)
+
+    def draw(self, below: int) -> int:
+        """Give the next number by chance, at least 0 and less than `below`."""
+        self._draws += 1
+        return self.world.chance(self.number * 1000 + self._draws, f"activity {self.kind}") % max(below, 1)
+
+    def new_key(self, entity: str) -> str:
+        """Give the key of the object that this step creates in an entity set."""
+        return self.world.guids(f"activity {entity}").make(self.number)
+
+    def pick(self, entity: str, *, where: dict[str, Any] | None = None) -> Row | None:
+        """Give a row by chance that still exists and has these values, or None after some tries.
+
+        Every third try looks among the objects that earlier steps created.
+        """
+        table = self.shop.tables[entity]
+        for attempt in range(_TRIES):
+            if attempt % 3 == 2 and self.number:  # noqa: PLR2004 - every third
+                guid = self.world.guids(f"activity {entity}").make(self.draw(self.number))
+            elif len(table):
+                place = self.draw(len(table))
+                guid = table.rows(place, place + 1)[0]["Ref_Key"]
+            else:
+                continue
+            row = self.living.get(entity, (guid,))
+            if row is not None and all(row.get(name) == value for name, value in (where or {}).items()):
+                return row
+        return None
+
+    def create(self, entity: str, row: Row, *key: str) -> None:
+        """Create a row; the key is `Ref_Key` unless given."""
+        self.living.create(entity, row)
+        self._note(entity, key or (row["Ref_Key"],), "create")
+
+    def change(self, entity: str, key: Key, **changes: Any) -> None:
+        """Change a row."""
+        self.living.change(entity, key, changes)
+        self._note(entity, key, "change")
+
+    def delete(self, entity: str, key: Key) -> None:
+        """Remove a row."""
+        self.living.delete(entity, key)
+        self._note(entity, key, "delete")
+
+    def post(self, entity: str, guid: str) -> bool:
+        """Post a document; False if the base refuses."""
+        try:
+            self.living.post(entity, (guid,))
+        except Refused:
+            self._note(entity, (guid,), "refuse")
+            return False
+        self._note(entity, (guid,), "post")
+        return True
+
+    def done(self) -> Step:
+        """Give the account of the step."""
+        return Step(number=self.number, kind=self.kind, moment=stamp(self.now), touched=tuple(self._touched))
+
+    def _note(self, entity: str, key: Key, action: str) -> None:
+        self._touched.append(Touch(entity=entity, key=tuple(key), action=action))
