@@ -68,7 +68,8 @@ def inbound(
     """Bring the wanted layers of one entity up to date and say what was done.
 
     With `raw` everything is read from 1C; with `clean` but not `raw` the last complete reading is replayed from the stored pages; with only
-    `shop` or `ids` everything in clean is compared again. Raises the error that ended the run, after it is noted in `sync_jobs`; an optional
+    `shop` or `ids` everything in clean is compared again. Raises the error that ended the run, after it is
+    noted in `sync_jobs`; an optional
     entity that the base does not publish ends as status 'skipped'. Raises RetryLater ALREADY_RUNNING when another run holds the entity.
     """
     wanted = frozenset(layers)

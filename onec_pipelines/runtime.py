@@ -89,7 +89,8 @@ def open_runtime(
 ) -> Iterator[Runtime]:
     """A runtime on a database with all migrations.
 
-    The embedded database is migrated by itself; a database of the customer's is not touched without `onec migrate` (Stop MIGRATIONS_PENDING).
+    The embedded database is migrated by itself; a database of the customer's is not touched without `onec
+    migrate` (Stop MIGRATIONS_PENDING).
     """
     settings = settings or load_settings()
     url = database_url(settings)

@@ -113,7 +113,8 @@ class Column:
 
     Exactly one of: `copy` (a clean column), `reference` (a clean GUID column → our id of that `entity` through
     `external_id_mappings`, only `when` the SQL condition holds), or `sql` (an expression over the clean row `c` and the joined tables, with
-    its inputs named for the lineage). `required` on a reference keeps a row that has the GUID out of the shop until the row it points to is known.
+    its inputs named for the lineage). `required` on a reference keeps a row that has the GUID out of the
+    shop until the row it points to is known.
     """
 
     name: str
@@ -132,7 +133,8 @@ class Target:
     """The shop table of an entity: which rows of clean go there and how each column is made.
 
     Objects are found by our id of `external_id_mappings`; registers have no GUID and are found by `(system_name, onec_key)`, where
-    `onec_key` is the `row_key` of clean. `where` says which clean rows go to the shop, `joins` are extra joins for `sql` columns, `children` fill tables from
+    `onec_key` is the `row_key` of clean. `where` says which clean rows go to the shop, `joins` are extra
+    joins for `sql` columns, `children` fill tables from
     tabular sections, `finish` is SQL run after the merge in the same transaction, with `%(system_name)s`. `reads` names the entities behind
     `joins`: when one of them changed, all rows are compared again, not only the changed ones.
     """
@@ -149,7 +151,10 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class RowRule:
-    """A rule over several columns of a row: `function` names a pure function of `steps/rules.py` from frame to a boolean mask of good rows."""
+    """A rule over several columns of a row.
+
+    `function` names a pure function of `steps/rules.py` from frame to a boolean mask of good rows.
+    """
 
     name: str
     function: str
@@ -162,7 +167,8 @@ class Entity:
     """Everything the pipeline knows about one kind of thing that is synced.
 
     `key` names the clean columns that identify a row within a base: `("ref",)` for objects. `any_of` lists groups of optional fields of
-    which a base must have at least one. An `optional` entity may be unknown to a release: that is reported, not an error. `depends_on` are entities whose ids the target resolves or whose rows split the source.
+    which a base must have at least one. An `optional` entity may be unknown to a release: that is reported,
+    not an error. `depends_on` are entities whose ids the target resolves or whose rows split the source.
     """
 
     name: str

@@ -1,4 +1,7 @@
-"""Dagster's UI and daemon as one child, ended as a group: `dagster dev` leaves its own children behind when it is killed (DAGSTER.md §3)."""
+"""Dagster's UI and daemon as one child, ended as a group.
+
+`dagster dev` leaves its own children behind when it is killed (DAGSTER.md §3).
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,18 @@ def serve(port: int) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
     child = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
-        [sys.executable, "-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"],
+        [
+            sys.executable,
+            "-m",
+            "dagster",
+            "dev",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--log-level",
+            "warning",
+        ],
         cwd=project_root(),
         start_new_session=True,
     )
@@ -47,7 +61,7 @@ def _wait_until_up(child: subprocess.Popen[bytes], port: int) -> None:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < deadline and child.poll() is None:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=2):  # noqa: S310 - loopback
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=2):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.5)

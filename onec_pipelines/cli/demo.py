@@ -19,7 +19,9 @@ from onec_pipelines.cli import output
 @click.option("--products", default=2000, show_default=True, type=click.IntRange(1, 1_000_000))
 @click.option("--seed", default=1, show_default=True, help="Another seed, another shop.")
 @click.option("--port", default=3000, show_default=True, help="Port of Dagster's UI on 127.0.0.1.")
-@click.option("--latency-ms", default=0, show_default=True, help="Latency of each answer of the simulated 1C.")
+@click.option(
+    "--latency-ms", default=0, show_default=True, help="Latency of each answer of the simulated 1C."
+)
 @click.option("--fresh", is_flag=True, help="Forget what earlier demos of this size left.")
 @click.option("--once", is_flag=True, help="Sync once, check the result and end; without the UI.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
@@ -80,12 +82,13 @@ def _environment(home: Path, *, products: int, seed: int, latency_ms: int) -> It
 def _sync(*, quiet: bool) -> dict[str, Any]:
     """Run the job `sync_all` in this process, so that it is a real run in Dagster's history with progress here."""
     from onec_pipelines.cli.demo_check import check
+    from onec_pipelines.definitions import defs
     from onec_pipelines.defs.in_process import run_job
     from onec_pipelines.runtime import open_runtime
 
     begun = time.monotonic()
     with output.Bars(quiet=quiet) as bars:
-        run = run_job("sync_all", bars.show)
+        run = run_job(defs, "sync_all", bars.show)
     seconds = time.monotonic() - begun
     with open_runtime() as runtime:
         problems = [*run.problems, *check(runtime, run.outcomes)]
@@ -109,7 +112,9 @@ def _peak_rss_mb() -> int:
 
 def _print(report: dict[str, Any]) -> None:
     output.outcomes(report["outcomes"])
-    click.echo(f"Dagster run {report['run_ids'][0]}: {report['seconds']} s, at most {report['peak_rss_mb']} MB")
+    click.echo(
+        f"Dagster run {report['run_ids'][0]}: {report['seconds']} s, at most {report['peak_rss_mb']} MB"
+    )
     for problem in report["problems"]:
         click.echo(f"NOT RIGHT: {problem}", err=True)
     if report["ok"]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from onec_pipelines.db.engine import driver_connection
 from onec_pipelines.entities import ENTITIES
 from onec_pipelines.inbound import Outcome
+from onec_pipelines.ledger import counts
 from onec_pipelines.runtime import Runtime
 from onec_pipelines.spec import Entity
 
@@ -26,40 +26,17 @@ def check(runtime: Runtime, outcomes: Mapping[str, Outcome]) -> list[str]:
 
 
 def _check_entity(runtime: Runtime, entity: Entity, outcome: Outcome) -> Iterator[str]:
+    database, system = runtime.database, runtime.system_name
     if not outcome.complete:
         yield f"{entity.name}: {outcome.completeness}"
-    live = _number(
-        runtime,
-        f"SELECT count(*) FROM {entity.clean_table} WHERE system_name = %(system)s AND deleted_at IS NULL",
-    )
+    live = counts.clean_rows(database, entity, system_name=system)
     passed = outcome.rows_read - outcome.duplicates - outcome.quarantined
     if live != passed:
         yield f"{entity.name}: {passed} good rows were read and clean holds {live}"
-    wanted = _number(
-        runtime,
-        f"SELECT count(*) FROM {entity.clean_table} c WHERE c.system_name = %(system)s AND ({entity.target.where})",
-    )
-    loaded = _number(runtime, _shop_count(entity))
+    wanted = counts.rows_for_shop(database, entity, system_name=system)
+    loaded = counts.shop_rows(database, entity, system_name=system)
     if loaded != wanted - outcome.held:
         yield (
-            f"{entity.name}: {wanted} clean rows belong to the shop, {outcome.held} are held, and it holds {loaded}"
+            f"{entity.name}: {wanted} clean rows belong to the shop,"
+            f" {outcome.held} are held, and it holds {loaded}"
         )
-
-
-def _shop_count(entity: Entity) -> str:
-    if not entity.has_ids:
-        return f"SELECT count(*) FROM {entity.target.table} WHERE system_name = %(system)s"
-    return (
-        f"SELECT count(*) FROM {entity.target.table} t JOIN integ.external_id_mappings m ON m.internal_id = t.id"
-        f" AND m.entity_type = '{entity.name}' AND m.system_name = %(system)s"
-    )
-
-
-def _number(runtime: Runtime, statement: str) -> int:
-    with runtime.database.transaction() as connection:
-        row = (
-            driver_connection(connection)
-            .execute(statement.encode(), {"system": runtime.system_name})
-            .fetchone()
-        )
-    return int(row[0]) if row else 0

@@ -5,15 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Self
 
 import click
+from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from onec_pipelines.inbound import Outcome
 
+_FILE_WIDTH = 160
 _FIGURES = (
     ("rows_read", "read"),
     ("quarantined", "quarantined"),
@@ -32,12 +41,14 @@ def as_json(document: Any) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table as wide as it needs; empty cells for None."""
-    grid = Table(title=title)
+    grid = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
-        grid.add_column(name, overflow="fold")
+        grid.add_column(name, overflow="fold", no_wrap=True)
     for row in rows:
         grid.add_row(*("" if value is None else str(value) for value in row))
-    Console().print(grid)
+    terminal = Console()
+    # Written to a file or a log the table keeps its columns whole.
+    Console(width=None if terminal.is_terminal else _FILE_WIDTH).print(grid)
 
 
 def outcomes(found: Mapping[str, Outcome]) -> None:
@@ -85,7 +96,7 @@ class Bars:
         )
         self._tasks: dict[str, Any] = {}
 
-    def __enter__(self) -> Bars:
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 

@@ -32,7 +32,9 @@ def status(*, as_json: bool) -> None:
                 job["job_type"],
                 job["status"],
                 f"{job['started_at']:%Y-%m-%d %H:%M:%S}",
-                f"{(job['completed_at'] - job['started_at']).total_seconds():.1f}" if job["completed_at"] else "",
+                f"{(job['completed_at'] - job['started_at']).total_seconds():.1f}"
+                if job["completed_at"]
+                else "",
                 job["items_processed"],
                 job["items_failed"],
                 job["quarantined_open"],

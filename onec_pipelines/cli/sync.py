@@ -32,7 +32,9 @@ def sync(names: tuple[str, ...], *, everything: bool, layers: tuple[str, ...], a
     if unknown or bool(names) == everything:
         known = ", ".join(BY_NAME)
         raise click.UsageError(
-            f"unknown: {', '.join(unknown)}; known: {known}" if unknown else f"name entities or say --all; known: {known}"
+            f"unknown: {', '.join(unknown)}; known: {known}"
+            if unknown
+            else f"name entities or say --all; known: {known}"
         )
     wanted = [Layer(layer) for layer in layers] or ALL_LAYERS
     found: dict[str, Outcome] = {}
@@ -50,15 +52,15 @@ def sync(names: tuple[str, ...], *, everything: bool, layers: tuple[str, ...], a
                 "ok": not errors,
                 "entities": {name: output.outcome_json(outcome) for name, outcome in found.items()},
                 "errors": {
-                    name: {"kind": type(error).__name__, "code": error.code, "message": str(error)}
-                    for name, error in errors.items()
+                    name: {"kind": type(failed).__name__, "code": failed.code, "message": str(failed)}
+                    for name, failed in errors.items()
                 },
             }
         )
     else:
         output.outcomes(found)
-        for name, error in errors.items():
-            click.echo(f"{name}: {type(error).__name__}: {error}", err=True)
+        for name, failed in errors.items():
+            click.echo(f"{name}: {type(failed).__name__}: {failed}", err=True)
     if errors:
-        later = all(isinstance(error, RetryLater) for error in errors.values())
+        later = all(isinstance(failed, RetryLater) for failed in errors.values())
         sys.exit(75 if later else 1)

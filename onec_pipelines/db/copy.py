@@ -25,4 +25,4 @@ def copy_into(connection: psycopg.Connection[Any], table: str, rows: pa.Table) -
             buffer = io.BytesIO()
             pyarrow.csv.write_csv(rows.slice(start, _CHUNK_ROWS), buffer, _OPTIONS)
             copy.write(buffer.getbuffer())
-    return rows.num_rows
+    return int(rows.num_rows)

@@ -104,8 +104,8 @@ class EmbeddedServer:
         Several processes may call it at once. The data of a killed server is recovered by PostgreSQL itself.
         """
         if not self._answers(self.url):
-            with self._locked():
-                self._initialise()
+            with self._locked() as lock:
+                self._initialise(lock)
                 self._start()
                 self._create_database()
         return self.url
@@ -131,7 +131,7 @@ class EmbeddedServer:
     def _place(self) -> Place:
         return find_place(self._home)
 
-    def _initialise(self) -> None:
+    def _initialise(self, lock: int) -> None:
         version = self._place.data / "PG_VERSION"
         if version.is_file():
             found = version.read_text(encoding="ascii").strip()
@@ -148,7 +148,9 @@ class EmbeddedServer:
         fresh = self._place.base / f"data-unfinished-{os.getpid()}"
         # The builtin provider sorts and folds Cyrillic the same way on every machine.
         locale = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-        done = self._run("initdb", "-D", fresh, "-U", "postgres", "-A", "trust", "-E", "UTF8", *locale)
+        # It keeps the lock if we are killed: the next process must not clear its folder away under it.
+        options = ("-U", "postgres", "-A", "trust", "-E", "UTF8", *locale)
+        done = self._run("initdb", "-D", fresh, *options, keep_lock=lock)
         if done.returncode:
             raise self._failed("cannot be made", done.stdout)
         fresh.rename(self._place.data)
@@ -236,7 +238,7 @@ class EmbeddedServer:
         (self._place.sockets / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[int]:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         with (self._place.base / "lock").open("a") as file:
             while True:
@@ -249,9 +251,11 @@ class EmbeddedServer:
                             "another process is busy starting or stopping the embedded server", code="DB_DOWN"
                         ) from None
                     time.sleep(0.05)
-            yield
+            yield file.fileno()
 
-    def _run(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    def _run(
+        self, program: str, *arguments: str | Path, keep_lock: int | None = None
+    ) -> subprocess.CompletedProcess[str]:
         place = self._place
         account = place.account
         return subprocess.run(  # noqa: S603 - our own programs and paths, no shell
@@ -269,6 +273,7 @@ class EmbeddedServer:
             group=account.gid if account else None,
             extra_groups=account.groups if account else None,
             umask=0o077,
+            pass_fds=() if keep_lock is None else (keep_lock,),
         )
 
     def _failed(self, what: str, said: str) -> Stop:

@@ -1,6 +1,7 @@
 """SQL of the shop layer, made from the declarations: ids, the merge source with resolved references, writes of only what differs.
 
-Statements only; who runs them in which transaction is said in `ledger/shop_rows.py`. All bind system_name; those that read clean bind since.
+Statements only; who runs them in which transaction is said in `ledger/shop_rows.py`. All bind system_name;
+those that read clean bind since.
 """
 
 from __future__ import annotations

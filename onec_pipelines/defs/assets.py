@@ -1,10 +1,11 @@
 """One factory makes the assets of an entity from its declaration: a step with the layers raw → clean → shop → ids, any of them alone."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
 
 import dagster as dg
 
-from onec_pipelines.db.engine import driver_connection
+from onec_pipelines.db.engine import Database
 from onec_pipelines.defs import checks
 from onec_pipelines.defs.keys import asset_key, layers_of, source_key
 from onec_pipelines.defs.lineage import (
@@ -18,6 +19,7 @@ from onec_pipelines.defs.resources import OnecResource
 from onec_pipelines.entities import BY_NAME, ENTITIES
 from onec_pipelines.errors import PipelineError, RetryLater
 from onec_pipelines.inbound import Outcome, inbound
+from onec_pipelines.ledger import counts
 from onec_pipelines.spec import Entity, Layer
 
 POOL = "onec_odata"
@@ -103,7 +105,7 @@ def all_assets() -> list[dg.AssetsDefinition]:
 
 
 def _spec(entity: Entity, layer: Layer) -> dg.AssetSpec:
-    metadata: dict[str, object] = {"dagster/table_name": _table(entity, layer)}
+    metadata: dict[str, Any] = {"dagster/table_name": _table(entity, layer)}
     if layer is Layer.CLEAN:
         metadata["dagster/column_schema"] = clean_columns(entity)
     if layer is Layer.SHOP:
@@ -134,7 +136,8 @@ def _upstream(entity: Entity, layer: Layer) -> Iterable[dg.AssetKey]:
     if layer is Layer.RAW:
         yield source_key(entity)
         if entity.source.split:
-            yield asset_key(BY_NAME[entity.source.split.entity], Layer.CLEAN)
+            # Its clean rows name the parts; the edge is drawn between the raw layers so that the layers stand in a row.
+            yield asset_key(BY_NAME[entity.source.split.entity], Layer.RAW)
         return
     if layer is Layer.CLEAN:
         yield asset_key(entity, Layer.RAW)
@@ -144,7 +147,7 @@ def _upstream(entity: Entity, layer: Layer) -> Iterable[dg.AssetKey]:
         return
     yield asset_key(entity, Layer.CLEAN)
     for name in entity.depends_on:
-        yield asset_key(BY_NAME[name], Layer.IDS)
+        yield asset_key(BY_NAME[name], Layer.SHOP)
 
 
 def _results(
@@ -164,20 +167,18 @@ def _results(
         yield dg.MaterializeResult(
             asset_key=asset_key(entity, layer),
             metadata=_metadata(entity, layer, outcome, onec),
-            check_results=[
-                result for result in found if (result.asset_key, result.check_name) in wanted
-            ],
+            check_results=[result for result in found if (result.asset_key, result.check_name) in wanted],
         )
 
 
-def _metadata(entity: Entity, layer: Layer, outcome: Outcome, onec: OnecResource) -> dict[str, object]:
+def _metadata(entity: Entity, layer: Layer, outcome: Outcome, onec: OnecResource) -> dict[str, Any]:
     common = {"status": outcome.status, "job_id": outcome.job_id, "seconds": outcome.seconds.get("total")}
     if outcome.message:
         common["message"] = outcome.message
     return as_metadata({**common, **_FIGURES[layer](entity, outcome, onec)})
 
 
-def _raw_figures(entity: Entity, outcome: Outcome, onec: OnecResource) -> dict[str, object]:
+def _raw_figures(entity: Entity, outcome: Outcome, onec: OnecResource) -> dict[str, Any]:
     del entity, onec
     return {
         "resource": outcome.resource or None,
@@ -188,9 +189,9 @@ def _raw_figures(entity: Entity, outcome: Outcome, onec: OnecResource) -> dict[s
     }
 
 
-def _clean_figures(entity: Entity, outcome: Outcome, onec: OnecResource) -> dict[str, object]:
-    figures: dict[str, object] = {
-        "dagster/row_count": _count(onec, entity.clean_table, "system_name = %(system)s AND deleted_at IS NULL"),
+def _clean_figures(entity: Entity, outcome: Outcome, onec: OnecResource) -> dict[str, Any]:
+    figures: dict[str, Any] = {
+        "dagster/row_count": _count(counts.clean_rows, entity, onec),
         "rows_new": outcome.clean_new,
         "rows_changed": outcome.clean_changed - outcome.clean_new,
         "rows_quarantined": outcome.quarantined,
@@ -203,9 +204,9 @@ def _clean_figures(entity: Entity, outcome: Outcome, onec: OnecResource) -> dict
     return figures
 
 
-def _shop_figures(entity: Entity, outcome: Outcome, onec: OnecResource) -> dict[str, object]:
+def _shop_figures(entity: Entity, outcome: Outcome, onec: OnecResource) -> dict[str, Any]:
     return {
-        "dagster/row_count": _count(onec, entity.target.table, "TRUE"),
+        "dagster/row_count": _count(counts.shop_rows, entity, onec),
         "dagster/column_lineage": shop_lineage(entity),
         "rows_new": outcome.shop_new,
         "rows_changed": outcome.shop_changed - outcome.shop_new,
@@ -214,10 +215,9 @@ def _shop_figures(entity: Entity, outcome: Outcome, onec: OnecResource) -> dict[
     }
 
 
-def _ids_figures(entity: Entity, outcome: Outcome, onec: OnecResource) -> dict[str, object]:
-    where = f"system_name = %(system)s AND entity_type = '{entity.name}'"
+def _ids_figures(entity: Entity, outcome: Outcome, onec: OnecResource) -> dict[str, Any]:
     return {
-        "dagster/row_count": _count(onec, "integ.external_id_mappings", where),
+        "dagster/row_count": _count(counts.ids, entity, onec),
         "ids_new": outcome.ids_new,
     }
 
@@ -230,10 +230,9 @@ _FIGURES = {
 }
 
 
-def _count(onec: OnecResource, table: str, where: str) -> int:
-    with onec.runtime.database.transaction() as connection:
-        row = driver_connection(connection).execute(
-            f"SELECT count(*) FROM {table} WHERE {where}".encode(), {"system": onec.runtime.system_name}
-        )
-        found = row.fetchone()
-    return int(found[0]) if found else 0
+class _Counter(Protocol):
+    def __call__(self, database: Database, entity: Entity, *, system_name: str) -> int: ...
+
+
+def _count(counter: _Counter, entity: Entity, onec: OnecResource) -> int:
+    return counter(onec.runtime.database, entity, system_name=onec.runtime.system_name)

@@ -40,7 +40,11 @@ def completeness(entity: Entity, outcome: Outcome) -> dg.AssetCheckResult:
         check_name=COMPLETENESS,
         asset_key=asset_key(entity, Layer.RAW),
         passed=bool(outcome.complete),
-        metadata={"reason": outcome.completeness, "rows": outcome.rows_read, "duplicates": outcome.duplicates},
+        metadata={
+            "reason": outcome.completeness,
+            "rows": outcome.rows_read,
+            "duplicates": outcome.duplicates,
+        },
     )
 
 

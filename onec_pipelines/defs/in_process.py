@@ -20,10 +20,8 @@ class FinishedRun:
     problems: list[str]
 
 
-def run_job(name: str, listener: Callable[[Outcome], None]) -> FinishedRun:
+def run_job(defs: dg.Definitions, name: str, listener: Callable[[Outcome], None]) -> FinishedRun:
     """Run a job on the instance of DAGSTER_HOME; errors of steps are reported, not raised."""
-    from onec_pipelines.definitions import defs
-
     outcomes: dict[str, Outcome] = {}
 
     def listen(outcome: Outcome) -> None:

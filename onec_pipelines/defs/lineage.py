@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from onec_pipelines.defs.keys import asset_key, source_key
-from onec_pipelines.spec import Entity, Field, Layer
+from onec_pipelines.spec import Column, Entity, Field, Layer
 
 
 def clean_columns(entity: Entity) -> dg.TableSchema:
@@ -20,10 +20,16 @@ def shop_columns(entity: Entity) -> dg.TableSchema:
     """Columns of the shop table that the sync fills."""
     return dg.TableSchema(
         columns=[
-            dg.TableColumn(name=column.name, type="bigint" if column.reference else "", description=column.doc)
+            dg.TableColumn(name=column.name, type=_shop_type(entity, column), description=column.doc)
             for column in entity.target.columns
         ]
     )
+
+
+def _shop_type(entity: Entity, column: Column) -> str:
+    if column.reference:
+        return "bigint"
+    return entity.field(column.copy).type.value if column.copy else "computed"
 
 
 def clean_lineage(entity: Entity, columns: Mapping[str, str]) -> dg.TableColumnLineage:

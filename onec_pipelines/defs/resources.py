@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 from pydantic import PrivateAttr
@@ -12,7 +13,7 @@ from onec_pipelines.inbound import Outcome
 from onec_pipelines.runtime import Runtime, open_runtime
 
 
-class OnecResource(dg.ConfigurableResource[Runtime]):
+class OnecResource(dg.ConfigurableResource[Any]):
     """Opens the base and the database of the environment (ONEC_*) once per run and closes them at its end."""
 
     _runtime: Runtime | None = PrivateAttr(default=None)

@@ -64,7 +64,11 @@ COUNTERPARTIES = Entity(
             Column(name="inn", copy="inn"),
             Column(name="kpp", copy="kpp"),
             Column(name="legal_form", copy="legal_form"),
-            Column(name="head_id", reference="head_ref", doc="1C fills it with the row itself when there is no head"),
+            Column(
+                name="head_id",
+                reference="head_ref",
+                doc="1C fills it with the row itself when there is no head",
+            ),
             Column(name="is_deleted", copy="deletion_mark"),
         ),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from onec_pipelines.spec import Column, ColumnType, Entity, Field, Source, Target, ref
+from onec_pipelines.spec import Column, ColumnType, Entity, Field, Source, Target
 
 CURRENCY_RATES = Entity(
     name="currency_rates",

@@ -61,10 +61,8 @@ def put(
 
 def resolve_staged(tx: Tx, entity: Entity, system_name: str) -> None:
     """Close the entries of objects that are among the staged good rows."""
-    if entity.key != ("ref",):
-        key = " || '|' || ".join(f"coalesce(x.{name}::text, '')" for name in entity.key)
-    else:
-        key = "x.ref::text"
+    # The same text that `steps/validate.py` makes of a row's key.
+    key = " || '|' || ".join(f"coalesce(x.{name}::text, '')" for name in entity.key)
     tx.execute(
         f"UPDATE clean.quarantine q SET resolved_at = now() FROM {clean_sql.STAGE} x"
         f" WHERE q.system_name = %s AND q.entity_type = %s AND q.resolved_at IS NULL AND q.external_key = {key}".encode(),

@@ -38,7 +38,8 @@ def assign_ids(tx: Tx, entity: Entity, *, system_name: str, everything: bool) ->
 def merge(tx: Tx, entity: Entity, *, system_name: str, everything: bool) -> Merged:
     """Bring the shop's table to what clean says.
 
-    Looks only at rows that changed since the last merge, wait for an object that has come, or, when a table behind the joins changed, at all.
+    Looks only at rows that changed since the last merge, wait for an object that has come, or, when a table
+    behind the joins changed, at all.
     """
     mark = _mark(tx, entity, system_name)
     reads = _reads(tx, entity, system_name)

@@ -167,10 +167,7 @@ def entity(
     Values with characters that web servers do not carry in a path (PROTOCOL §1.2) are refused: put them
     into a filter.
     """
-    if isinstance(key, str):
-        inside = guid(key)
-    else:
-        inside = ",".join(f"{name(part)}={_path_value(literal)}" for part, literal in key.items())
+    inside = guid(key) if isinstance(key, str) else _arguments(key)
     options = {"$format": "json", **_common_options(select=select)}
     return _target(f"{name(resource)}({inside})", options, limits)
 
@@ -218,8 +215,7 @@ def virtual_table(
     path = f"{name(resource)}/{name(function)}"
     if style == "query":
         return _target(path, {**arguments, **options}, limits)
-    inside = ",".join(f"{key}={_path_value(value)}" for key, value in arguments.items())
-    return _target(f"{path}({inside})", options, limits)
+    return _target(f"{path}({_arguments(arguments)})", options, limits)
 
 
 def key_batches(
@@ -313,6 +309,10 @@ def _type(value: str) -> str:
     if not _TYPE.fullmatch(value):
         raise bad_query(f"{value[:80]!r} is not the name of a type in 1C")
     return value
+
+
+def _arguments(literals: Mapping[str, str]) -> str:
+    return ",".join(f"{name(key)}={_path_value(literal)}" for key, literal in literals.items())
 
 
 def _path_value(literal: str) -> str:

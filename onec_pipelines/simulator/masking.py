@@ -1,6 +1,6 @@
-"""Hides personal data in recorded traffic: the same value always becomes the same pseudonym, of the same length and kind.
+"""Hides personal data in recorded traffic: the same value always becomes the same pseudonym of the same kind.
 
-Letters become letters and digits digits, so that formats, lengths and joins survive while names and numbers do not.
+Letters become letters and digits digits, so that formats, lengths and joins survive, names and numbers not.
 """
 
 from __future__ import annotations
@@ -12,11 +12,29 @@ from collections.abc import Callable, Iterable
 from urllib.parse import quote, unquote_to_bytes
 
 PERSONAL = (
-    "ИНН", "КПП", "АдресЭП", "НомерТелефона", "НомерТелефонаБезКодов", "Представление", "Значение", "ЗначенияПолей",
-    "АдресДоставки", "АдресДоставкиЗначение", "АдресДоставкиЗначенияПолей", "ДатаРождения", "ДатаРожденияПокупателя",
-    "Комментарий", "ДополнительнаяИнформация", "ДополнительнаяИнформацияПоДоставке", "ИмяКонтрагента", "Покупатель",
-    "НазначениеПлатежа", "НомерДокументаПокупателя", "СерияДокументаПокупателя", "Штрихкод_Карты", "МагнитныйКод",
-)  # fmt: skip
+    "ИНН",
+    "КПП",
+    "АдресЭП",
+    "НомерТелефона",
+    "НомерТелефонаБезКодов",
+    "Представление",
+    "Значение",
+    "ЗначенияПолей",
+    "АдресДоставки",
+    "АдресДоставкиЗначение",
+    "АдресДоставкиЗначенияПолей",
+    "ДатаРождения",
+    "ДатаРожденияПокупателя",
+    "Комментарий",
+    "ДополнительнаяИнформация",
+    "ДополнительнаяИнформацияПоДоставке",
+    "ИмяКонтрагента",
+    "Покупатель",
+    "НазначениеПлатежа",
+    "НомерДокументаПокупателя",
+    "СерияДокументаПокупателя",
+    "МагнитныйКод",
+)
 PERSONAL_SETS = (
     "Catalog_Партнеры",
     "Catalog_Контрагенты",
@@ -25,6 +43,8 @@ PERSONAL_SETS = (
 )
 _IN_SETS = ("Description", "НаименованиеПолное")
 _LITERAL = re.compile(r"(?<![a-z])'((?:[^']|'')*)'")
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _SMALL = "абвгдежзиклмнопрстуфхцчшэюя"
 
 
@@ -49,9 +69,11 @@ class Masker:
 
     def value(self, text: str) -> str:
         """The pseudonym of one value."""
-        if not text or text.startswith("0001-01-01"):
+        if not text or text.startswith("0001-01-01") or _GUID.fullmatch(text):
             return text
         stream = self._stream(text)
+        if _DATE.fullmatch(text):
+            return f"19{50 + stream() % 50}-{1 + stream() % 12:02}-{1 + stream() % 28:02}T00:00:00"
         return "".join(_same_kind(one, stream) for one in text)
 
     def _stream(self, text: str) -> Callable[[], int]:
@@ -75,7 +97,7 @@ class Masker:
         return json.dumps(self.value(plain), ensure_ascii=False)[1:-1]
 
     def address(self, raw: str, path: str) -> str:
-        """A path or query string: string literals of filters on personal fields are masked as the fields are."""
+        """A path or query string; literals of filters on personal fields are masked as the fields are."""
         plain = unquote_to_bytes(raw).decode("utf-8", "replace")
         concerned = any(one in path for one in self._sets) or any(one in plain for one in PERSONAL)
         if not concerned:

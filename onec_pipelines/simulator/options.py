@@ -86,6 +86,7 @@ class Options:
     plus: str = _option("error", "a literal + in $filter: 500, or the filter is ignored", "error", "ignored")
     if_match: str = _option("ignore", "If-Match: silently ignored, or 412", "ignore", "enforce")
     client_keys: str = _option("honour", "Ref_Key sent with POST", "honour", "ignore")
+    stock_control: bool = _option(default=True, text="posting a sale of more than there is fails")
     tombstones: bool = _option(default=False, text="put at:deleted-entry into SelectChanges packets")
     rls: str = _option("", "comma list of Set:N - every N-th row of Set is hidden from the user")
     denied: str = _option("", "comma list of sets that the user has no right to")

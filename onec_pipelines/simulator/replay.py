@@ -1,6 +1,6 @@
-"""Recorded traffic: the file format, a proxy that records in front of a real base, and answers given from a recording.
+"""Recorded traffic: its file format, a proxy that records in front of a real base, answers from a recording.
 
-A recording is JSON Lines, one exchange a line, personal data masked before it is written; no credentials are stored.
+A recording is JSON Lines, one exchange a line; personal data is masked before writing, credentials are left out.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _identity(method: str, path: str, query: str) -> tuple[str, str, frozenset[s
 
 
 class Replayer:
-    """Answers from a recording: the n-th time a request comes, its n-th recorded answer; the last one for ever after."""
+    """Answers from a recording: a request gets its recorded answers one by one, and the last one for ever."""
 
     def __init__(self, exchanges: Iterable[Exchange]) -> None:
         self._answers: dict[tuple[str, str, frozenset[str]], list[Exchange]] = defaultdict(list)
@@ -89,10 +89,7 @@ class Replayer:
             page = html_page("404 Not Found", f"No recorded answer for {request.method} {urls.decode(path)}")
             return Response(status=404, body=page, headers=(("Content-Type", "text/html; charset=utf-8"),))
         one = recorded.pop(0) if len(recorded) > 1 else recorded[0]
-        if one.binary:
-            body = base64.b64decode(one.body)
-        else:
-            body = one.body.replace(_UPSTREAM, root).encode()
+        body = base64.b64decode(one.body) if one.binary else one.body.replace(_UPSTREAM, root).encode()
         headers = tuple((name, value.replace(_UPSTREAM, root)) for name, value in one.headers)
         return Response(status=one.status, body=body, headers=headers)
 
@@ -114,11 +111,11 @@ class RecordingProxy:
         self._masker = masker
 
     async def handle(self, request: Request) -> Response:
-        """Forward one request; what the client gets is what the base answered, unmasked, with our address in it."""
+        """Forward one request; the client gets what the base answered, unmasked, with our address in it."""
         status, headers, body = await self._forward(request)
         own = f"http://{request.headers.get('host', '')}{self.prefix}"
         self._record(request, status, headers, body, own)
-        if b"gzip" not in dict(headers).get("content-encoding", "").encode():
+        if "gzip" not in dict(headers).get("content-encoding", ""):
             body = body.replace(self._root.encode(), own.encode())
         return Response(status=status, body=body, headers=tuple(headers))
 

@@ -1,4 +1,4 @@
-"""Bearer tokens in front of the base: a token endpoint for client credentials and JWTs signed with HS256 (PROTOCOL §9)."""
+"""Bearer tokens in front of the base: an endpoint for client credentials, JWTs with HS256 (PROTOCOL §9)."""
 
 from __future__ import annotations
 

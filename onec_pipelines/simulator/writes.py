@@ -64,6 +64,7 @@ class Writes:
             loading=headers.get("1c_odata-dataloadmode", "").lower() == "true",
             if_match=headers.get("if-match") if enforce else None,
             honour_keys=options.client_keys == "honour",
+            stock_control=options.stock_control,
             now=ask.answers.moment,
         )
 

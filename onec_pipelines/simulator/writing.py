@@ -33,6 +33,7 @@ class Manner:
     loading: bool = False
     if_match: str | None = None
     honour_keys: bool = True
+    stock_control: bool = True
     now: str = EMPTY_DATE
 
 
@@ -138,7 +139,7 @@ class Writer:
         full = self._base.meta(name).complete(row)
         posting.check(self._base, name, full)
         made = posting.records(name, full)
-        if not row.get("Posted"):
+        if manner.stock_control and not row.get("Posted"):
             posting.check_stock(self._base, self._movements, name, full, made)
         self._move(name, row, made)
         return self._flag(name, row, posted=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Generator, Iterable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 _END = object()
@@ -18,30 +18,7 @@ def ahead(source: Iterable[T], *, depth: int) -> Generator[T]:
     """
     items: queue.Queue[object] = queue.Queue(maxsize=depth)
     left = threading.Event()
-
-    def put(item: object) -> bool:
-        while not left.is_set():
-            try:
-                items.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def run() -> None:
-        try:
-            for item in source:
-                if not put((item, None)):
-                    return
-        except BaseException as error:  # noqa: BLE001 - raised again in the consumer's thread
-            put((None, error))
-        finally:
-            close = getattr(source, "close", None)
-            if close is not None:
-                close()
-            put(_END)
-
-    thread = threading.Thread(target=run, name="onec-ahead", daemon=True)
+    thread = threading.Thread(target=_run, args=(source, items, left), name="onec-ahead", daemon=True)
     thread.start()
     try:
         while (got := items.get()) is not _END:
@@ -52,3 +29,27 @@ def ahead(source: Iterable[T], *, depth: int) -> Generator[T]:
     finally:
         left.set()
         thread.join()
+
+
+def _run(source: Iterable[Any], items: queue.Queue[object], left: threading.Event) -> None:
+    try:
+        for item in source:
+            if not _put(items, (item, None), left):
+                return
+    except BaseException as error:  # noqa: BLE001 - raised again in the consumer's thread
+        _put(items, (None, error), left)
+    finally:
+        close = getattr(source, "close", None)
+        if close is not None:
+            close()
+        _put(items, _END, left)
+
+
+def _put(items: queue.Queue[object], item: object, left: threading.Event) -> bool:
+    while not left.is_set():
+        try:
+            items.put(item, timeout=0.1)
+        except queue.Full:
+            continue
+        return True
+    return False

@@ -1,4 +1,7 @@
-"""Columns of plain values → typed Arrow columns, with every value that cannot be taken named. Rules over good values are in `contract.py`."""
+"""Columns of plain values → typed Arrow columns, with every value that cannot be taken named.
+
+Rules over good values are in `contract.py`.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ TIMESTAMP = pa.timestamp("s", tz="UTC")
 class Converted:
     """A typed column and what had to be refused in it (those places are null)."""
 
-    values: pa.Array
+    array: pa.Array
     failures: list[Failure]
 
 
@@ -45,13 +48,13 @@ def _text_array(values: Sequence[Any]) -> pa.Array:
 def _refused(before: pa.Array, after: pa.Array, field: Field, *, rule: str, reason: str) -> Converted:
     """Name every place that held something and holds nothing now."""
     lost = pc.and_(pc.is_valid(before), pc.is_null(after))
-    return Converted(values=after, failures=_failures(lost, before, field, rule=rule, reason=reason))
+    return Converted(array=after, failures=_failures(lost, before, field, rule=rule, reason=reason))
 
 
 def _failures(mask: pa.Array, values: pa.Array, field: Field, *, rule: str, reason: str) -> list[Failure]:
     if not pc.any(mask).as_py():
         return []
-    rows = pc.indices_nonzero(pc.fill_null(mask, False)).to_pylist()  # noqa: FBT003 - pyarrow's own signature
+    rows = pc.indices_nonzero(pc.fill_null(mask, False)).to_pylist()
     return [
         Failure(row=row, field=field.name, rule=rule, reason=reason, value=str(values[row].as_py())[:200])
         for row in rows
@@ -61,21 +64,21 @@ def _failures(mask: pa.Array, values: pa.Array, field: Field, *, rule: str, reas
 def _guid(values: Sequence[Any], field: Field, _zone: ZoneInfo) -> Converted:
     text = _text_array(values)
     if field.transform in transforms.LENIENT:
-        return Converted(values=transforms.apply(field.transform, text), failures=[])
+        return Converted(array=transforms.apply(field.transform, text), failures=[])
     lowered = pc.utf8_lower(text)
     bad = pc.invert(pc.match_substring_regex(lowered, _GUID))
     failures = _failures(bad, text, field, rule="guid", reason="not a GUID of the form 8-4-4-4-12")
     empty = pc.or_(bad, pc.equal(lowered, transforms.ZERO_GUID))
-    return Converted(values=pc.if_else(empty, pa.scalar(None, pa.string()), lowered), failures=failures)
+    return Converted(array=pc.if_else(empty, pa.scalar(None, pa.string()), lowered), failures=failures)
 
 
 def _text(values: Sequence[Any], field: Field, _zone: ZoneInfo) -> Converted:
     text = _text_array(values)
     if field.transform is None:
-        return Converted(values=transforms.strip(text), failures=[])
+        return Converted(array=transforms.strip(text), failures=[])
     after = transforms.apply(field.transform, text)
     if field.transform.startswith(("strip", "clean")):
-        return Converted(values=after, failures=[])
+        return Converted(array=after, failures=[])
     return _refused(
         transforms.strip(text), after, field, rule="known_value", reason="not a value we know for this field"
     )
@@ -83,7 +86,7 @@ def _text(values: Sequence[Any], field: Field, _zone: ZoneInfo) -> Converted:
 
 def _decimal(values: Sequence[Any], field: Field, _zone: ZoneInfo) -> Converted:
     try:
-        return Converted(values=pa.array(values, DECIMAL), failures=[])
+        return Converted(array=pa.array(values, DECIMAL), failures=[])
     except pa.ArrowInvalid:
         return _decimal_by_row(values, field)
 
@@ -100,7 +103,7 @@ def _decimal_by_row(values: Sequence[Any], field: Field) -> Converted:
             failures.append(
                 Failure(row=row, field=field.name, rule="decimal", reason=reason, value=str(value)[:200])
             )
-    return Converted(values=pa.array(kept, DECIMAL), failures=failures)
+    return Converted(array=pa.array(kept, DECIMAL), failures=failures)
 
 
 def _integer(values: Sequence[Any], field: Field, _zone: ZoneInfo) -> Converted:
@@ -113,11 +116,11 @@ def _integer(values: Sequence[Any], field: Field, _zone: ZoneInfo) -> Converted:
         for row, (v, k) in enumerate(zip(values, kept, strict=True))
         if v is not None and k is None
     ]
-    return Converted(values=pa.array(kept, pa.int64()), failures=failures)
+    return Converted(array=pa.array(kept, pa.int64()), failures=failures)
 
 
 def _boolean(values: Sequence[Any], _field: Field, _zone: ZoneInfo) -> Converted:
-    return Converted(values=pa.array(values, pa.bool_()), failures=[])
+    return Converted(array=pa.array(values, pa.bool_()), failures=[])
 
 
 def _timestamp(values: Sequence[Any], field: Field, zone: ZoneInfo) -> Converted:

@@ -94,7 +94,9 @@ def _read_paged(
         page = decode_json(answer.body, plan.shape)
         keys = list(zip(*(page.columns[name] for name in key_fields), strict=True))
         ends = (keys[0], keys[-1]) if keys else (None, None)
-        return PageRows(row_count=page.row_count, first_key=ends[0], last_key=ends[1], keys=keys, payload=page)
+        return PageRows(
+            row_count=page.row_count, first_key=ends[0], last_key=ends[1], keys=keys, payload=page
+        )
 
     query = SetQuery(resource=plan.resource, select=plan.select, filter=plan.entity.source.filter)
     policy = PagePolicy(rows=pressure.page_rows, max_rows=max(pressure.page_rows, 1000))

@@ -34,7 +34,6 @@ class Plan:
         names = [wire for _, wire in self.columns] + [s.wire for s in self.shape.sections]
         return tuple(dict.fromkeys(names))
 
-
     @property
     def document(self) -> dict[str, Any]:
         """The plan as JSON: it is kept with the raw pages, so that a replay needs no `$metadata`."""
@@ -65,12 +64,12 @@ def metadata_of(document: dict[str, Any]) -> Metadata:
     """As much of `$metadata` as a plan's document holds: the one type, what was selected of it, and its sections."""
     resource = document["resource"]
     row_types = {
-        f"{resource}_{wire}_RowType": RowType(name=f"{resource}_{wire}_RowType", properties=_properties(columns))
+        f"{resource}_{wire}_RowType": RowType(
+            name=f"{resource}_{wire}_RowType", properties=_properties(columns)
+        )
         for wire, columns in document["sections"].items()
     }
-    collections = {
-        wire: f"Collection({NAMESPACE}{resource}_{wire}_RowType)" for wire in document["sections"]
-    }
+    collections = {wire: f"Collection({NAMESPACE}{resource}_{wire}_RowType)" for wire in document["sections"]}
     view = EntityType(
         name=resource,
         properties=_properties({**document["columns"], **collections}),

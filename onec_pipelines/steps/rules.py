@@ -1,4 +1,7 @@
-"""Named rules over several columns of a row: frame in, boolean mask of good rows out. Entities name them; none is needed by every entity."""
+"""Named rules over several columns of a row: frame in, boolean mask of good rows out. Entities name them.
+
+None is needed by every entity.
+"""
 
 from __future__ import annotations
 
@@ -6,4 +9,4 @@ from collections.abc import Callable
 
 import pandas as pd
 
-RULES: dict[str, Callable[[pd.DataFrame], "pd.Series[bool]"]] = {}
+RULES: dict[str, Callable[[pd.DataFrame], pd.Series[bool]]] = {}

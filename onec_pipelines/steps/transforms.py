@@ -34,7 +34,7 @@ def clean_text(values: pa.Array) -> pa.Array:
 
 
 def clean_long_text(values: pa.Array) -> pa.Array:
-    """Text of several lines: control and invisible characters removed, line ends as `\\n`; empty becomes null."""
+    """Text of several lines: control and invisible characters removed, line ends of Unix; empty becomes null."""
     text = pc.replace_substring_regex(values, _JUNK, "") if _any_matches(values, _JUNK) else values
     if _any_matches(text, "\\r"):
         text = pc.replace_substring_regex(text, "\\r\\n?", "\n")

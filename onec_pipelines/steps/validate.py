@@ -85,7 +85,7 @@ def _convert_all(
     for field in fields:
         if field.name in values:
             converted = convert(values[field.name], field, zone)
-            columns[field.name] = converted.values
+            columns[field.name] = converted.array
             failures += converted.failures
         else:
             columns[field.name] = pa.nulls(rows, ARROW_TYPES[field.type])

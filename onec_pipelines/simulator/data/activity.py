@@ -1,8 +1,10 @@
-"""A day in the shop: seeded business steps upon a living base, each the work of a clerk or of another program.
+"""A day in the shop: seeded business steps upon a living base.
 
-A step reads and writes through the small interface below, so it works upon any base that offers it. The same seed, the
-same base and the same numbers of steps give the same end state. What a step means for the books (movements, states of
-orders) is the business of the base's `post`.
+Each the work of a clerk or of another program.
+
+A step reads and writes through the small interface below, so it works upon any base that offers it. The
+same seed, the same base and the same numbers of steps give the same end state. What a step means for the
+books (movements, states of orders) is the business of the base's `post`.
 """
 
 from __future__ import annotations
@@ -57,10 +59,12 @@ class Activity:
         return self._wheel[self._shop.world.chance(number, "step") % len(self._wheel)]
 
     def perform(self, living: Living, number: int, *, kind: str | None = None) -> Step:
-        """Do the n-th step (from 0) upon a base and tell what was touched; `kind` asks for another kind of step.
+        """Do the n-th step (from 0) upon a base and tell what was touched.
 
-        A refusal by the base (not enough stock) is part of business: the step says so and leaves the document unposted.
-        Raises ValueError for an unknown kind.
+        `kind` asks for another kind of step.
+
+        A refusal by the base (not enough stock) is part of business: the step says so and leaves the
+        document unposted. Raises ValueError for an unknown kind.
         """
         chosen = kind or self.kind_of(number)
         work = _STEPS.get(chosen)

@@ -1,4 +1,7 @@
-"""Steps with catalogs and independent registers: goods, customers, barcodes, rates; also deletions and empty saves."""
+"""Steps with catalogs and independent registers: goods, customers, barcodes, rates.
+
+Also deletions and empty saves.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +96,10 @@ def _unmark(clerk: Clerk) -> Step:
 
 
 def _delete(clerk: Clerk) -> Step:
-    """Delete a product physically; its prices, barcodes and stock stay and point to nothing, as in real bases."""
+    """Delete a product physically.
+
+    Its prices, barcodes and stock stay and point to nothing, as in real bases.
+    """
     row = clerk.pick(NOMENCLATURE, where={"IsFolder": False})
     if row is not None:
         clerk.delete(NOMENCLATURE, (row["Ref_Key"],))

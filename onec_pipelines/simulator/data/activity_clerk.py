@@ -30,7 +30,10 @@ class Living(Protocol):
         ...
 
     def change(self, entity: str, key: Key, changes: Row) -> None:
-        """Write some properties of a row; an empty `changes` is a save that changes nothing but the version."""
+        """Write some properties of a row.
+
+        An empty `changes` is a save that changes nothing but the version.
+        """
         ...
 
     def delete(self, entity: str, key: Key) -> None:
@@ -38,7 +41,10 @@ class Living(Protocol):
         ...
 
     def post(self, entity: str, key: Key) -> None:
-        """Post a document: movements, derived states. Raises Refused and then leaves the document as it was."""
+        """Post a document: movements, derived states.
+
+        Raises Refused and then leaves the document as it was.
+        """
         ...
 
 
@@ -79,7 +85,10 @@ class Clerk:
 
     @property
     def now(self) -> datetime:
-        """The clock of the shop: every step is some minutes after the one before, from the day the base stands at."""
+        """The clock of the shop: every step is some minutes after the one before.
+
+        From the day the base stands at.
+        """
         return self.world.now + timedelta(minutes=_MINUTES * self.number)
 
     def draw(self, below: int) -> int:

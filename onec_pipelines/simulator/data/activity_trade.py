@@ -18,6 +18,7 @@ from onec_pipelines.simulator.data.sales_rows import ORDER, PAYMENT, RETURN, SAL
 from onec_pipelines.simulator.data.tables import EMPTY_DATE, UNDEFINED, ZERO_GUID, numbered
 from onec_pipelines.simulator.data.variants import Keys
 from onec_pipelines.simulator.data.warehouses import WAREHOUSE
+from onec_pipelines.simulator.data.words import words
 from onec_pipelines.simulator.data.words.fixed import WAREHOUSES
 from onec_pipelines.simulator.data.world import stamp
 from onec_pipelines.simulator.source import Row
@@ -77,7 +78,8 @@ def _reprice(clerk: Clerk) -> Step:
 
 def _goods(clerk: Clerk, count: int, place: str) -> list[Row]:
     """Give lines of different stock-keeping units by chance, with prices and VAT."""
-    shop, lines = clerk.shop, []
+    shop = clerk.shop
+    lines: list[Row] = []
     for sku in sorted({clerk.draw(len(shop.plan.skus)) for _ in range(count)}):
         group, item, variant = shop.plan.sku(sku)
         quantity = Decimal(1 + clerk.draw(3))
@@ -189,7 +191,10 @@ def _order(clerk: Clerk) -> Step:
 
 
 def _move_on(clerk: Clerk) -> Step:
-    """Move an order to its next status; a closed order whose lines were not shipped has them cancelled first."""
+    """Move an order to its next status.
+
+    A closed order whose lines were not shipped has them cancelled first.
+    """
     status = ("НеСогласован", "КОбеспечению", "КОтгрузке")[clerk.draw(3)]
     order = clerk.pick(ORDER, where={"Статус": status, "DeletionMark": False})
     if order is None:
@@ -321,19 +326,9 @@ def _return(clerk: Clerk) -> Step:
     return clerk.done()
 
 
-_RETURNED = frozenset(
-    [
-        "Номенклатура_Key",
-        "Характеристика_Key",
-        "Упаковка_Key",
-        "КоличествоУпаковок",
-        "Количество",
-        "Цена",
-        "Сумма",
-        "СтавкаНДС_Key",
-        "СуммаНДС",
-        "СуммаСНДС",
-    ]
+_RETURNED = words(
+    "Номенклатура_Key Характеристика_Key Упаковка_Key КоличествоУпаковок Количество Цена Сумма СтавкаНДС_Key "
+    "СуммаНДС СуммаСНДС"
 )
 TRADE_STEPS: Mapping[str, Callable[[Clerk], Step]] = {
     "price change": _reprice,

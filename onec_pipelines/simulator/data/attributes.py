@@ -1,4 +1,7 @@
-"""Additional attributes of goods: which a kind has, and the rows that hold their values (PROTOCOL §1.5 on composite values)."""
+"""Additional attributes of goods.
+
+Which a kind has, and the rows that hold their values (PROTOCOL §1.5 on composite values).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ PROPERTY = "ChartOfCharacteristicTypes_ДополнительныеРеквиз�
 VALUE = "Catalog_ЗначенияСвойствОбъектов"
 _COMPOSITIONS = ("Хлопок 100 %", "Хлопок 60 %, полиэстер 40 %", "Шерсть 70 %, акрил 30 %", "Сталь, пластик")
 _LONG = (
-    "Верх: хлопок 80 %, полиэстер 20 %. Подкладка: вискоза 55 %, полиэстер 45 %. Наполнитель: пух-перо (пух 80 %, "
+    "Верх: хлопок 80 %, полиэстер 20 %. Подкладка: вискоза 55 %, полиэстер 45 %. Наполнитель: пух-перо "
+    "(пух 80 %, "
     "перо 20 %). Отделка: натуральная кожа. "
 ) * 9
 _TYPES = {"number": "Edm.Double", "string": "Edm.String", "boolean": "Edm.Boolean", "date": "Edm.DateTime"}
@@ -45,7 +49,10 @@ class Attributes:
         return [(guid, value, _TYPES[sort], "") for value in values]
 
     def filler(self, kind: Kind) -> Callable[[int], list[Row]]:
-        """Give a function: chance of a product → rows of its ДополнительныеРеквизиты; some are not filled in."""
+        """Give a function: chance of a product → rows of its ДополнительныеРеквизиты.
+
+        Some are not filled in.
+        """
         choices = [self._choices[name] for name in kind.attributes]
 
         def fill(chance: int) -> list[Row]:

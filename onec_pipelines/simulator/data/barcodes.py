@@ -1,4 +1,7 @@
-"""`InformationRegister_ШтрихкодыНоменклатуры`: EAN-13 codes of products, variants and packages (PROTOCOL §11.1: key Штрихкод)."""
+"""`InformationRegister_ШтрихкодыНоменклатуры`.
+
+EAN-13 codes of products, variants and packages (PROTOCOL §11.1: key Штрихкод).
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ def check_digit(digits: str) -> str:
 
 
 class Barcodes(ComputedTable):
-    """Codes in ascending order: stock-keeping units first, packages after them. One unit in eleven has no code."""
+    """Codes in ascending order: stock-keeping units first, packages after them.
+
+    One unit in eleven has no code.
+    """
 
     def __init__(self, world: World, plan: Plan) -> None:
         super().__init__(BARCODES)

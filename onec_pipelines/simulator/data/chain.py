@@ -155,13 +155,18 @@ class Chain:
     def reserves(self) -> list[Source]:
         """Give the sources of `ТоварыКОтгрузке`: what orders reserve until it is shipped."""
         return [
-            self._source(ORDER, lambda: self._orders.active, self._wanted, self._order_reserve),
+            self._source(ORDER, lambda: self._reserved, self._wanted, self._order_reserve),
             self._source(SALE, lambda: self._orders.shipped, self._sold, self._sale_reserve),
         ]
 
     def points(self) -> list[Source]:
         """Give the sources of `БонусныеБаллы`: what sales with a card earned."""
         return [self._source(SALE, lambda: self._with_card, self._one_point, self._sale_points)]
+
+    @cached_property
+    def _reserved(self) -> list[int]:
+        """Numbers of the orders that reserve goods; one that waits for supply reserves nothing."""
+        return [number for number in self._orders.active if self._orders.get(number).stage != WAITING]
 
     @cached_property
     def _with_card(self) -> list[int]:
@@ -195,7 +200,8 @@ class Chain:
     def balance_of_reserves(self) -> Iterator[Row]:
         """Give the balance of `ТоварыКОтгрузке`."""
         for order, line in self.open_demands():
-            yield {**self._reserve(order, line), "ВРезерве": line.quantity}
+            if order.stage != WAITING:
+                yield {**self._reserve(order, line), "ВРезерве": line.quantity}
 
     def balance_of_demands(self) -> Iterator[Row]:
         """Give the part of the balance of `ЗапасыИПотребности` that open orders make."""
@@ -293,9 +299,15 @@ class Chain:
         return [self._demand_record(order, line, moment, "Receipt") for line in self._ordered(order)]
 
     def _sale_supply(self, order: Order) -> list[Row]:
-        moment, lines = stamp(ship_moment(order)), self._orders.shipped_lines(order)
-        taken = [self._free(order, line, moment, "Expense") for line in lines]
-        return taken + [self._demand_record(order, line, moment, "Expense") for line in lines]
+        moment = stamp(ship_moment(order))
+        return [
+            record
+            for line in self._orders.shipped_lines(order)
+            for record in (
+                self._free(order, line, moment, "Expense"),
+                self._demand_record(order, line, moment, "Expense"),
+            )
+        ]
 
     def _shipping(self, order: Order, line: Line, code: int) -> Row:
         return {
@@ -317,8 +329,6 @@ class Chain:
                 "Period": stamp(order.moment),
                 **self._shipping(order, line, code),
                 "Заказано": line.quantity,
-                "КОформлению": line.quantity,
-                "Сумма": line.amount,
             }
             for code, line in enumerate(self._orders.lines(order), 1)
             if not line.cancelled
@@ -330,9 +340,7 @@ class Chain:
             {
                 "Period": stamp(ship_moment(order)),
                 **self._shipping(order, line, codes[line.sku]),
-                "Заказано": 0,
                 "КОформлению": -line.quantity,
-                "Сумма": 0,
             }
             for line in self._orders.shipped_lines(order)
         ]

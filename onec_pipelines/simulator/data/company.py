@@ -1,4 +1,7 @@
-"""The shop's own side: organisations, users, agreements, contracts, priorities, reasons, constants, the exchange node."""
+"""The shop's own side: organisations, users, agreements, contracts, priorities, reasons, constants.
+
+The exchange node.
+"""
 
 from __future__ import annotations
 
@@ -136,7 +139,7 @@ def _nodes(world: World) -> ListTable:
 
 
 def _constants(world: World) -> list[ListTable]:
-    values = {
+    values: dict[str, Row] = {
         "Constant_ВалютаРегламентированногоУчета": {"Value_Key": world.ref(CURRENCY, "643")},
         "Constant_ЗаголовокСистемы": {"Value": "Торговый дом «Комплексный»"},
         "Constant_ИспользоватьНесколькоВидовЦен": {"Value": True},

@@ -1,4 +1,7 @@
-"""Contact information: kinds, and rows with presentation, fields and the JSON value as 1C's library writes it (PROTOCOL §11.6)."""
+"""Contact information: kinds, and rows with presentation.
+
+Fields and the JSON value as 1C's library writes it (PROTOCOL §11.6).
+"""
 
 from __future__ import annotations
 

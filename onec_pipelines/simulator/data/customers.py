@@ -1,4 +1,7 @@
-"""Customers: `Catalog_Партнеры` and their legal side `Catalog_Контрагенты`, in the order of names (PROTOCOL §11.6)."""
+"""Customers: `Catalog_Партнеры` and their legal side `Catalog_Контрагенты`.
+
+In the order of names (PROTOCOL §11.6).
+"""
 
 from __future__ import annotations
 

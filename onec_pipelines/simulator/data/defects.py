@@ -1,7 +1,9 @@
-"""What is wrong with some rows of every real base, and where: each kind of defect sits at fixed remainders of the row number.
+"""What is wrong with some rows of every real base, and where.
 
-Only what 1C itself could hold and send. The functions that spoil a row stand beside the tables they spoil; here are the
-kinds, their places, and the record of one defect.
+Each kind of defect sits at fixed remainders of the row number.
+
+Only what 1C itself could hold and send. The functions that spoil a row stand beside the tables they spoil;
+here are the kinds, their places, and the record of one defect.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Texts of product descriptions: plain, long, and HTML as sites paste it. Lengths are those of real shops (0 to 14 000)."""
+"""Texts of product descriptions: plain, long, and HTML as sites paste it.
+
+Lengths are those of real shops (0 to 14 000).
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,10 @@ def _html(noun: str, key: int, blocks: int) -> str:
 
 @cache
 def pool(kind: int) -> tuple[str, ...]:
-    """Give sixteen description endings for a kind of goods: five empty, six short, three middling, one HTML, one long."""
+    """Give sixteen description endings for a kind of goods.
+
+    Five empty, six short, three middling, one HTML, one long.
+    """
     key = salt(kind, "description")
     short = [_plain(key + turn, 1 + turn % 3) for turn in range(6)]
     middling = [_plain(key + 10 + turn, 6 + 2 * turn) for turn in range(3)]

@@ -1,4 +1,7 @@
-"""Short catalogs around the goods: currencies and rates, VAT, countries, brands, kinds, categories, attributes, price kinds, stores."""
+"""Short catalogs around the goods.
+
+Currencies and rates, VAT, countries, brands, kinds, categories, attributes, price kinds, stores.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +86,10 @@ def rate(world: World, code: str, days: int) -> Decimal:
 
 
 def rates(world: World) -> ListTable:
-    """Give `InformationRegister_КурсыВалют`: one record per working day and currency for a year, and 1C's first ones of 1980."""
+    """Give `InformationRegister_КурсыВалют`.
+
+    One record per working day and currency for a year, and 1C's first ones of 1980.
+    """
     rows: list[Row] = [
         {
             "Period": "1980-01-01T00:00:00",
@@ -196,7 +202,10 @@ def makers(world: World) -> ListTable:
 
 
 def kinds(world: World) -> ListTable:
-    """Give `Catalog_ВидыНоменклатуры`: a folder per department, then kinds with their policy of variants (PROTOCOL §11.2)."""
+    """Give `Catalog_ВидыНоменклатуры`.
+
+    A folder per department, then kinds with their policy of variants (PROTOCOL §11.2).
+    """
     rows = [folder(world, KIND, name, name) for name in sorted({kind.department for kind in KINDS})]
     for kind in KINDS:
         path = kind_path(kind)

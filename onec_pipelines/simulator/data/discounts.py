@@ -1,4 +1,7 @@
-"""Discounts and special offers: what they are, on what conditions, and since when they are switched on (PROTOCOL §11.4)."""
+"""Discounts and special offers.
+
+What they are, on what conditions, and since when they are switched on (PROTOCOL §11.4).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ DISCOUNT = "Catalog_СкидкиНаценки"
 CONDITION = "Catalog_УсловияПредоставленияСкидокНаценок"
 ACTIVITY = "InformationRegister_ДействиеСкидокНаценок"
 _WAY_TYPE = "StandardODATA.СпособыПредоставленияСкидокНаценок"
-# Description, folder, way, value, condition, price group, switched on (days ago), switched off (days ago, 0 = still on)
+# Description, folder, way, value, condition, price group, switched on (days ago), switched off (days ago, 0
+# = still on)
 _DISCOUNTS = (
     ("Второй товар в подарок", "Акции", "Подарок", 1, "", "", 200, 150),
     ("Оптовикам от 50 000", "Постоянные", "Процент", 7, "Сумма от 50 000", "", 350, 0),

@@ -30,8 +30,9 @@ def scramble(number: int, key: int) -> int:
 class Guids:
     """The GUIDs of one entity: number → GUID and back, one to one, for numbers below 2**60.
 
-    Sixty bits of the GUID are a keyed permutation of the number, the rest is a keyed check, so a GUID of another
-    entity (or of nobody: a dangling reference) is recognised as foreign. The order of GUIDs says nothing.
+    Sixty bits of the GUID are a keyed permutation of the number, the rest is a keyed check, so a GUID of
+    another entity (or of nobody: a dangling reference) is recognised as foreign. The order of GUIDs says
+    nothing.
     """
 
     def __init__(self, seed: int, entity: str) -> None:

@@ -1,4 +1,7 @@
-"""Pictures of goods: the attached files, where their bytes are kept, and the bytes: real small PNG images (PROTOCOL §11.3)."""
+"""Pictures of goods: the attached files, where their bytes are kept, and the bytes.
+
+Real small PNG images (PROTOCOL §11.3).
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,10 @@ def png(colour: tuple[int, int, int], size: int = 16) -> bytes:
 
 
 class Pictures:
-    """All pictures by rank: which product each belongs to, and its bytes. Few different bytes, so that copies are shared."""
+    """All pictures by rank: which product each belongs to, and its bytes.
+
+    Few different bytes, so that copies are shared.
+    """
 
     def __init__(self, world: World) -> None:
         residues = [digit * _PER_PRODUCT for digit in IMAGED] + [

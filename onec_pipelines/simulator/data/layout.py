@@ -1,4 +1,7 @@
-"""Arithmetic of positions: runs of rows, and subsets that repeat with a period. What a row holds is not here."""
+"""Arithmetic of positions: runs of rows, and subsets that repeat with a period.
+
+What a row holds is not here.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cut(Generic[Value]):
-    """A part of one run: its value, positions inside the run (`low` to `high`, half open), the run's number."""
+    """A part of one run: its value, positions inside the run (`low` to `high`, half open).
+
+    The run's number.
+    """
 
     value: Value
     low: int

@@ -1,4 +1,7 @@
-"""Loyalty: programmes, kinds of cards and the cards of customers (PROTOCOL §11.9). What was earned is in `chain.py`."""
+"""Loyalty: programmes, kinds of cards and the cards of customers (PROTOCOL §11.9).
+
+What was earned is in `chain.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,9 @@
-"""Registers written by documents, as 1C publishes them: record sets by recorder, and single records (PROTOCOL §1.1).
+"""Registers written by documents, as 1C publishes them.
 
-A source knows which documents wrote into one register and what; this module makes the two tables of the register out of sources.
+Record sets by recorder, and single records (PROTOCOL §1.1).
+
+A source knows which documents wrote into one register and what; this module makes the two tables of the
+register out of sources.
 """
 
 from __future__ import annotations
@@ -17,7 +20,10 @@ from onec_pipelines.simulator.source import Key, Row
 
 
 class Source(Protocol):
-    """The records that documents of one type made in one register; only documents that made any are counted."""
+    """The records that documents of one type made in one register.
+
+    Only documents that made any are counted.
+    """
 
     recorder: str
 

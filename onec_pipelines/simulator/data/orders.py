@@ -1,4 +1,7 @@
-"""What customers ordered: the facts of every order, computed from its number. Wire rows of the documents are in `sales_rows.py`."""
+"""What customers ordered: the facts of every order, computed from its number.
+
+Wire rows of the documents are in `sales_rows.py`.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,7 @@ _RECENT = (
     + (CANCELLED, DELETED)
 )
 _FRESH = (DRAFT, SUPPLY, READY, READY)
+_COMPLAINS = 3  # one closed order of sixteen
 _OPEN_DAYS = 21
 _FRESH_DAYS = 4  # nothing so young was shipped
 
@@ -178,7 +182,9 @@ class Orders:
         asked = [
             order
             for order in found
-            if order.stage == CLOSED and order.chance >> 45 & 15 == 3 and ask_moment(order) < self._world.now
+            if order.stage == CLOSED
+            and order.chance >> 45 & 15 == _COMPLAINS
+            and ask_moment(order) < self._world.now
         ]
         return [order.number for order in sorted(asked, key=lambda one: (ask_moment(one), one.number))]
 

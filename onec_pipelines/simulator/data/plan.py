@@ -1,7 +1,10 @@
-"""How the goods are laid out: groups of like products (kind, brand, series), their folders, and three ways to count them.
+"""How the goods are laid out.
 
-A product has a number (`item`: 0..products-1, in the order of names) and a position in `Catalog_Номенклатура` (folders stand between
-the products, because the order is by name). A stock-keeping unit (`sku`) is a product or one variant of it.
+Groups of like products (kind, brand, series), their folders, and three ways to count them.
+
+A product has a number (`item`: 0..products-1, in the order of names) and a position in
+`Catalog_Номенклатура` (folders stand between the products, because the order is by name). A stock-keeping
+unit (`sku`) is a product or one variant of it.
 """
 
 from __future__ import annotations
@@ -160,5 +163,8 @@ class Plan:
 
 
 def model_of(group: Group, offset: int, chance: int) -> int:
-    """Give the model number of a product in its group: growing with the offset, so that names stay in order."""
+    """Give the model number of a product in its group.
+
+    Growing with the offset, so that names stay in order.
+    """
     return _FIRST_MODEL + offset * group.step + chance % group.step

@@ -1,7 +1,10 @@
-"""Prices: kinds of prices, the documents that set them over the last year, and the registers they wrote (PROTOCOL §11.4).
+"""Prices: kinds of prices, the documents that set them over the last year.
 
-Every document sets the prices of a batch of consecutive products. The first round covers nearly all products, later rounds parts of
-them, so the last slice of a product may come from any round. Own variants of goods get prices in a round of their own.
+And the registers they wrote (PROTOCOL §11.4).
+
+Every document sets the prices of a batch of consecutive products. The first round covers nearly all
+products, later rounds parts of them, so the last slice of a product may come from any round. Own variants
+of goods get prices in a round of their own.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ PRICE_DOCUMENT = "Document_УстановкаЦенНоменклатуры"
 PRICES = "InformationRegister_ЦеныНоменклатуры25"
 BATCH = 240
 _UNPRICED = 11  # the product at this place of each batch has no price at all
+_CHEAP = 100  # below this many roubles prices are not rounded to 9
 _CENTS = Decimal("0.01")
 _RETAIL, _WHOLESALE, _PURCHASE = "Розничная", "Оптовая", "Закупочная"
 _DEFECTS = {
@@ -72,7 +76,10 @@ ROUNDS = (
 
 
 def price_kinds(world: World) -> ListTable:
-    """Give `Catalog_ВидыЦен`: two folders and five kinds, one of them out of use, one computed (without records)."""
+    """Give `Catalog_ВидыЦен`: two folders and five kinds, one of them out of use.
+
+    One computed (without records).
+    """
     rows = [folder(world, PRICE_KIND, name, name) for name in sorted({entry[1] for entry in PRICE_KINDS})]
     for name, parent, currency, with_vat, status, identifier, way, markup in PRICE_KINDS:
         retail = name.startswith(_RETAIL)
@@ -99,13 +106,16 @@ def price_kinds(world: World) -> ListTable:
 
 
 class PriceSource:
-    """The records of one round: for every batch a document, for every product of it that takes part, its price kinds."""
+    """The records of one round: for every batch a document, for every product of it that takes part.
+
+    Its price kinds.
+    """
 
     recorder = PRICE_DOCUMENT
 
     def __init__(self, world: World, plan: Plan, number: int, first: int) -> None:
         self.round = ROUNDS[number]
-        self._number = number
+        self.number = number
         self._first = first
         self._world = world
         self._plan = plan
@@ -160,7 +170,7 @@ class PriceSource:
             retail = self.retail(item, group) * (100 + 15 * variant) // 100
             twin = self._variants.make(item * OWN_VARIANTS + variant) if self.round.variants else ZERO_GUID
             goods = self._goods.make(item)
-            defect = _DEFECTS.get(item % 1000) if self._world.broken and self._number == 0 else None
+            defect = _DEFECTS.get(item % 1000) if self._world.broken and self.number == 0 else None
             for name, kind, currency in self._kinds:
                 row = {
                     "Номенклатура_Key": goods,
@@ -183,7 +193,10 @@ class PriceSource:
         return [{"Period": period, **line} for line in self.lines(at)]
 
     def line_of(self, item: int, variant: int, kind: str) -> tuple[int, int] | None:
-        """Give (batch, line from 0) of a record by product, variant (-1 = the product's own price) and price kind."""
+        """Give (batch, line from 0) of a record by product.
+
+        Variant (-1 = the product's own price) and price kind.
+        """
         keys = [key for _, key, _ in self._kinds]
         member = self._member(item, variant)
         rank = None if member is None else self._members.rank(member)
@@ -193,13 +206,16 @@ class PriceSource:
         return batch, rank * len(keys) + keys.index(kind) - self.before(batch)
 
     def retail(self, item: int, group: Group) -> int:
-        """Give the retail price of a product after this round, in kopecks; it drifts by a few percent a round."""
+        """Give the retail price of a product after this round, in kopecks.
+
+        It drifts by a few percent a round.
+        """
         low, high = group.kind.price
         chance = scramble(item, self._chance)
         skew = (chance & 0xFFFF) * (chance >> 16 & 0xFFFF) >> 16  # most goods of a kind are the cheaper ones
         roubles = low + (high - low) * skew // 0x10000
-        moved = roubles * (100 + self._number * (1 + (chance >> 40) % 4)) // 100
-        return (moved // 10 * 10 + 9) * 100 if moved >= 100 else moved * 100 + (chance >> 44) % 10 * 10
+        moved = roubles * (100 + self.number * (1 + (chance >> 40) % 4)) // 100
+        return (moved // 10 * 10 + 9) * 100 if moved >= _CHEAP else moved * 100 + (chance >> 44) % 10 * 10
 
     def _target(self, member: int) -> tuple[int, int, Group]:
         if not self.round.variants:
@@ -219,7 +235,7 @@ class PriceSource:
         return self._own.starts[self._own.values.index(group)] + (item - group.first) * OWN_VARIANTS + variant
 
     def _spoil(self, row: Row, item: int, defect: str) -> None:
-        changes = {
+        changes: dict[str, Row] = {
             "zero price": {"Цена": 0},
             "dangling price kind": {"ВидЦены_Key": self._world.gone(item)},
             "price of a deleted product": {"Номенклатура_Key": self._world.gone(item)},
@@ -273,7 +289,7 @@ class PriceDocuments(ComputedTable):
             "Posted": True,
             "Статус": "Согласован",
             "Согласован": True,
-            "Комментарий": "Переоценка" if source.round.ended < 250 else "",
+            "Комментарий": "Переоценка" if source.number > 1 else "",
             "Ответственный_Key": self._world.ref("Catalog_Пользователи", "Администратор"),
             "Товары2_5": numbered(source.lines(at)),
             "ВидыЦен": numbered(kinds),

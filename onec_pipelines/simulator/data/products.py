@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from math import gcd
 
@@ -50,6 +51,17 @@ def finishes(group: Group) -> tuple[str, ...]:
     return ("", *(f", {forms[form]}" for forms in COLOURS))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Kit:
+    """What all products of a group share, prepared once."""
+
+    prototype: Row
+    endings: tuple[str, ...]
+    texts: tuple[str, ...]
+    weights: list[Decimal]
+    fill: Callable[[int], list[Row]]
+
+
 class Products(ComputedTable):
     """The catalog of goods. GUID numbers: products by their number, folders by their path."""
 
@@ -63,7 +75,10 @@ class Products(ComputedTable):
         self._attributes = Attributes(world)
         self._spoiler = Spoiler(world, self.article_of)
         self.places = Places(self._spoiler.kinds, on=world.broken)
-        self._prototypes: dict[int, Row] = {}
+        self._kits: dict[int, _Kit] = {}
+        self._numbers = {id(kind): number for number, kind in enumerate(KINDS)}
+        self._price_groups = [world.ref("Catalog_ЦеновыеГруппы", name) for name in PRICE_GROUPS]
+        self._countries = [world.ref("Catalog_СтраныМира", entry[0]) for entry in COUNTRIES]
         self._folder_guids = {world.ref(NOMENCLATURE, folder.path): folder.path for folder in plan.folders}
         size = max(world.products, 1)
         self._code_step = next(
@@ -103,7 +118,10 @@ class Products(ComputedTable):
         return f"{group.article}-{model_of(group, item - group.first, scramble(item, self._chance))}"
 
     def code_of(self, item: int) -> str:
-        """Give the code: unique, in the order in which somebody typed the catalog in, not in the order of names."""
+        """Give the code: unique, in the order in which somebody typed the catalog in.
+
+        Not in the order of names.
+        """
         return f"00-{(item * self._code_step) % max(self._world.products, 1) + 1:08d}"
 
     def name_of(self, item: int) -> str:
@@ -113,7 +131,8 @@ class Products(ComputedTable):
             return ""
         chance = scramble(item, self._chance)
         endings = finishes(group)
-        return f"{group.prefix}{model_of(group, item - group.first, chance)}{endings[(chance >> 8) % len(endings)]}"
+        model = model_of(group, item - group.first, chance)
+        return f"{group.prefix}{model}{endings[(chance >> 8) % len(endings)]}"
 
     def is_marked(self, item: int) -> bool:
         """Say whether a product is marked for deletion."""
@@ -139,7 +158,7 @@ class Products(ComputedTable):
             "Ref_Key": self._world.ref(NOMENCLATURE, folder.path),
             "DataVersion": FIRST_VERSIONS[len(folder.path) % 4],
             "Description": folder.name,
-            "Code": f"00-{self._world.products + 1 + self._plan.folder_positions[folder.path] % 100_000_000:08d}",
+            "Code": f"00-{self._world.products + 1 + self._plan.folder_positions[folder.path]:08d}",
             "Parent_Key": parent,
             "IsFolder": True,
             "DeletionMark": False,
@@ -173,17 +192,38 @@ class Products(ComputedTable):
             "ТоварнаяКатегория_Key": ref("Catalog_ТоварныеКатегории", kind_path(kind)),
         }
 
+    def _kit(self, group: Group, run: int) -> _Kit:
+        kit = self._kits.get(run)
+        if kit is None:
+            low, high = group.kind.grams
+            kit = self._kits[run] = _Kit(
+                prototype=self._prototype(group),
+                endings=finishes(group),
+                texts=pool(self._numbers[id(group.kind)]),
+                weights=self._weights[low : high + 1],
+                fill=self._attributes.filler(group.kind),
+            )
+        return kit
+
     def _products(self, group: Group, run: int, low: int, high: int) -> list[Row]:
-        prototype = self._prototypes.get(run)
-        if prototype is None:
-            prototype = self._prototypes[run] = self._prototype(group)
-        endings, number = finishes(group), KINDS.index(group.kind)
-        texts, span = pool(number), group.kind.grams[1] - group.kind.grams[0] + 1
-        price_groups = [self._world.ref("Catalog_ЦеновыеГруппы", name) for name in PRICE_GROUPS]
-        countries = [self._world.ref("Catalog_СтраныМира", entry[0]) for entry in COUNTRIES]
-        fill, spoiled, rows = self._attributes.filler(group.kind), self.places.by_remainder, []
-        make, weights, low_weight = self._guids.make, self._weights, group.kind.grams[0]
-        prefix, article, first, key = group.prefix, group.article, group.first, self._chance
+        kit = self._kit(group, run)
+        prototype, endings, texts, weights, fill = (
+            kit.prototype,
+            kit.endings,
+            kit.texts,
+            kit.weights,
+            kit.fill,
+        )
+        price_groups, countries, spoiled = self._price_groups, self._countries, self.places.by_remainder
+        span = len(weights)
+        rows: list[Row] = []
+        make, prefix, article, first, key = (
+            self._guids.make,
+            group.prefix,
+            group.article,
+            group.first,
+            self._chance,
+        )
         marked, step, size, choices = (
             4096 // MARKED,
             self._code_step,
@@ -208,9 +248,9 @@ class Products(ComputedTable):
                 "Артикул": f"{article}-{model}",
                 "DeletionMark": chance >> 20 & 0xFFF < marked,
                 "Описание": f"{name}. {text}" if text else "",
-                "ВесЧислитель": weights[low_weight + (chance >> 32) % span],
+                "ВесЧислитель": weights[(chance >> 32) % span],
                 "ЦеноваяГруппа_Key": price_groups[chance >> 34 & 3],
-                "СтранаПроисхождения_Key": countries[(chance >> 36) % 7],
+                "СтранаПроисхождения_Key": countries[(chance >> 36) % len(COUNTRIES)],
                 "ИспользоватьУпаковки": item & 7 == PACKED,
                 "ДополнительныеРеквизиты": fill(chance),
             }

@@ -1,6 +1,9 @@
-"""Deliveries from suppliers: `Document_ПриобретениеТоваровУслуг` and what they add to the stock (PROTOCOL §11.5).
+"""Deliveries from suppliers.
 
-Every batch of stock-keeping units is delivered to every warehouse that keeps some of them, in two rounds; quantities are computed.
+`Document_ПриобретениеТоваровУслуг` and what they add to the stock (PROTOCOL §11.5).
+
+Every batch of stock-keeping units is delivered to every warehouse that keeps some of them, in two rounds;
+quantities are computed.
 """
 
 from __future__ import annotations
@@ -53,7 +56,10 @@ WAVES = (
 
 
 class Receipts:
-    """All deliveries: documents numbered by date, a warehouse and a batch each; only documents with lines exist."""
+    """All deliveries: documents numbered by date, a warehouse and a batch each.
+
+    Only documents with lines exist.
+    """
 
     def __init__(self, world: World, plan: Plan) -> None:
         self._world = world

@@ -1,6 +1,9 @@
-"""Wire rows of the sales chain: order, shipment, payment, return request, return, state of an order (PROTOCOL §11.7, §11.8).
+"""Wire rows of the sales chain.
 
-Also deliveries from suppliers. What happened is decided in `orders.py` and `receipts.py`; here it is only written down.
+Order, shipment, payment, return request, return, state of an order (PROTOCOL §11.7, §11.8).
+
+Also deliveries from suppliers. What happened is decided in `orders.py` and `receipts.py`; here it is only
+written down.
 """
 
 from __future__ import annotations
@@ -248,7 +251,7 @@ class SalesRows:
         moment, (_, _, place) = self._receipts.date(document), self._receipts.place(document)
         suppliers = self._customers.suppliers
         supplier = suppliers[document % len(suppliers)]
-        lines = [
+        lines: list[Row] = [
             {
                 "Номенклатура_Key": self._goods.make(line.item),
                 "Характеристика_Key": self._keys.key(line.group, line.item, line.variant),

@@ -99,7 +99,8 @@ class Shop:
     def balance(self, register: str, *, warehouse: str | None = None) -> Iterable[Row]:
         """Give the balance rows of an accumulation register; nothing for one without movements.
 
-        `warehouse` (a GUID) computes the rows of one warehouse only, for the registers of stock; others ignore it.
+        `warehouse` (a GUID) computes the rows of one warehouse only, for the registers of stock; others
+        ignore it.
         """
         if register == STOCK:
             return self._balances.stock(self._chain.deltas, warehouse)
@@ -111,7 +112,10 @@ class Shop:
 
     @property
     def broken(self) -> Iterator[Defect]:
-        """The rows broken on purpose: entity set, position and kind of each; a row may come more than once."""
+        """The rows broken on purpose: entity set, position and kind of each.
+
+        A row may come more than once.
+        """
         yield from self._products.defects()
         yield from self._barcodes.defects()
         yield from prices.defects(self.world, self._rounds)

@@ -1,4 +1,7 @@
-"""Stock registers: movements of deliveries (and of sales and orders), and the balances they leave (PROTOCOL §11.5)."""
+"""Stock registers.
+
+Movements of deliveries (and of sales and orders), and the balances they leave (PROTOCOL §11.5).
+"""
 
 from __future__ import annotations
 
@@ -102,7 +105,10 @@ Build = Callable[[Group, int, int, int], Row]
 
 
 class Balances:
-    """What the movements leave, computed warehouse by warehouse without reading the movements of deliveries."""
+    """What the movements leave.
+
+    Computed warehouse by warehouse without reading the movements of deliveries.
+    """
 
     def __init__(self, plan: Plan, receipts: Receipts, dimensions: Dimensions) -> None:
         self._plan = plan

@@ -1,4 +1,6 @@
-"""The two shapes of table every generated entity set takes: a short list, or rows computed from their position.
+"""The two shapes of table every generated entity set takes.
+
+A short list, or rows computed from their position.
 
 What the rows hold belongs to the module of the entity.
 """
@@ -32,7 +34,10 @@ def copied(value: Any) -> Any:
 
 
 class ListTable:
-    """A short table kept as rows, in the order given; `key` names the members of its key in the order of the type."""
+    """A short table kept as rows, in the order given.
+
+    `key` names the members of its key in the order of the type.
+    """
 
     def __init__(self, name: str, rows: Sequence[Row], *, key: tuple[str, ...] = ("Ref_Key",)) -> None:
         self.name = name

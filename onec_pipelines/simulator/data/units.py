@@ -1,4 +1,7 @@
-"""`Catalog_УпаковкиЕдиницыИзмерения`: units of measure (OKEI codes) and the packages of single products (PROTOCOL §11.2)."""
+"""`Catalog_УпаковкиЕдиницыИзмерения`.
+
+Units of measure (OKEI codes) and the packages of single products (PROTOCOL §11.2).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from onec_pipelines.simulator.data.world import World
 from onec_pipelines.simulator.source import Key, Row
 
 UNIT = "Catalog_УпаковкиЕдиницыИзмерения"
-# The set "base units" is a predefined item of a catalog that is not published, so its type name is an id (PROTOCOL §1.1).
+# The set "base units" is a predefined item of a catalog that is not published, so its type name is an id
+# (PROTOCOL §1.1).
 _SETS = "UnavailableEntities.UnavailableEntity_c1a7a5b4-0b1d-4f5c-9d3c-6f3b3f2f7a51"
 _PACKAGES = (("кор", "Короб", 24), ("упак", "Упаковка", 12), ("упак", "Упаковка", 6))  # by name
 _PERIOD = 24  # three packages in turn for the products with remainder PACKED by eight

@@ -65,7 +65,10 @@ class Keys:
 
 
 class Variants(ComputedTable):
-    """Both catalogs of variants; the pricing one holds own variants only, because common ones share the product's price."""
+    """Both catalogs of variants.
+
+    The pricing one holds own variants only, because common ones share the product's price.
+    """
 
     def __init__(self, world: World, plan: Plan, *, pricing: bool) -> None:
         super().__init__(PRICE_VARIANT if pricing else VARIANT)

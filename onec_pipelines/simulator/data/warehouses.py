@@ -12,7 +12,10 @@ WAREHOUSE = "Catalog_Склады"
 
 
 def warehouses(world: World) -> ListTable:
-    """Give the warehouses; one of them is marked for deletion, one was created without a type when `broken`."""
+    """Give the warehouses.
+
+    One of them is marked for deletion, one was created without a type when `broken`.
+    """
     rows: list[Row] = [
         {**folder(world, WAREHOUSE, f"folder {name}", name), "ВыборГруппы": "Запретить"}
         for name in sorted({entry[2] for entry in WAREHOUSES})

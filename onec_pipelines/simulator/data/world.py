@@ -1,4 +1,6 @@
-"""What every generated table shares: the seed, the sizes, today's date, and the keys of objects known by name.
+"""What every generated table shares.
+
+The seed, the sizes, today's date, and the keys of objects known by name.
 
 No rows are made here.
 """

@@ -20,7 +20,8 @@ from onec_pipelines.steps.resolve import resolve
 
 RECORDINGS = Path(__file__).resolve().parents[4] / "shared" / "onec" / "recordings"
 pytestmark = pytest.mark.skipif(
-    not RECORDINGS.is_dir(), reason="needs the genuine recordings: ../shared/onec/recordings beside the checkout"
+    not RECORDINGS.is_dir(),
+    reason="needs the genuine recordings: ../shared/onec/recordings beside the checkout",
 )
 ZONE = ZoneInfo("Europe/Moscow")
 
@@ -73,7 +74,9 @@ def test_five_real_contractors_reach_the_shop(database_url: str) -> None:
         assert found["Альтаир"] == "7705260674"
         # The head of a counterparty without a head is the counterparty itself (PROTOCOL §11.6).
         assert rows(database, "SELECT count(*) FROM shop.counterparties WHERE head_id = id") == [(5,)]
-        kinds = {k for (k,) in rows(database, "SELECT DISTINCT contact_type FROM clean.counterparties_contacts")}
+        kinds = {
+            k for (k,) in rows(database, "SELECT DISTINCT contact_type FROM clean.counterparties_contacts")
+        }
         assert "address" in kinds
 
 
@@ -93,9 +96,7 @@ def test_a_stored_packet_is_replayed_without_1c(database_url: str) -> None:
         rows_deleted = "DELETE FROM clean.products RETURNING 1"
         assert len(rows(database, rows_deleted)) == 5
         plan, scan_id = stored_plan(database, BY_NAME["products"], system_name="demo85")
-        job_id = jobs.start(
-            database, system_name="demo85", entity="products", job_type="replay", run_id=None
-        )
+        job_id = jobs.start(database, system_name="demo85", entity="products", job_type="replay", run_id=None)
         replay = Scan.replaying(database, plan, system_name="demo85", job_id=job_id)
         for group in groups(stored_pages(database, plan, system_name="demo85", scan_id=scan_id), plan, ZONE):
             replay.store(group)

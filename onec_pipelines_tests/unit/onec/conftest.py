@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -78,7 +79,8 @@ class FaultServer:
     Remembers heads of requests and counts connections.
     """
 
-    def __init__(self, *behaviours: Behaviour) -> None:
+    def __init__(self, *behaviours: Behaviour, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._behaviours = list(behaviours)
         self._lock = threading.Lock()
         self._peers: list[socket.socket] = []
@@ -90,7 +92,7 @@ class FaultServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/ut/odata/standard.odata"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/ut/odata/standard.odata"
 
     def targets(self) -> list[str]:
         return [request.split(" ", 2)[1] for request in self.requests]
@@ -125,7 +127,7 @@ class FaultServer:
             threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
 
     def _serve(self, peer: socket.socket) -> None:
-        with contextlib.suppress(OSError), peer:
+        with contextlib.suppress(OSError), self._secured(peer) as peer:  # noqa: PLR1704 - the same, encrypted
             while head := _head(peer):
                 with self._lock:
                     self.requests.append(head)
@@ -133,6 +135,9 @@ class FaultServer:
                     behaviour = self._behaviours.pop(0) if more else self._behaviours[0]
                 if behaviour(peer) is not True:
                     return
+
+    def _secured(self, peer: socket.socket) -> socket.socket:
+        return self._tls.wrap_socket(peer, server_side=True) if self._tls else peer
 
 
 def _head(peer: socket.socket) -> str:
@@ -150,8 +155,8 @@ def serve() -> Iterator[Callable[..., FaultServer]]:
     """Start fault servers that end with the test."""
     started: list[FaultServer] = []
 
-    def start(*behaviours: Behaviour) -> FaultServer:
-        started.append(FaultServer(*behaviours))
+    def start(*behaviours: Behaviour, tls: ssl.SSLContext | None = None) -> FaultServer:
+        started.append(FaultServer(*behaviours, tls=tls))
         return started[-1]
 
     yield start

@@ -146,7 +146,7 @@ def test_entries_come_before_the_document_ends():
     [
         feed(entry(BODY))[:-10],
         feed(entry("<d:Text>\x0b</d:Text>")),
-        b'<!DOCTYPE feed [<!ENTITY a "b">]>' + feed(entry("<d:Text>&a;</d:Text>")),
+        feed(entry("<d:Text>&a;</d:Text>")).replace(b"?>", b'?><!DOCTYPE feed [<!ENTITY a "b">]>'),
         b"",
     ],
 )

@@ -193,7 +193,11 @@ BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbbbbbbbb"><!ENTITY c "&b
     "document",
     [
         pytest.param(BOMB.encode(), id="entities"),
-        pytest.param(b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>', id="DOCTYPE"),
+        pytest.param(DOCUMENT.replace("?>", "?><!DOCTYPE edmx>").encode(), id="DOCTYPE"),
+        pytest.param(
+            DOCUMENT.replace("?>", '?><!DOCTYPE edmx SYSTEM "file:///etc/passwd">').encode(),
+            id="outside DOCTYPE",
+        ),
         pytest.param(DOCUMENT.encode("utf-16"), id="UTF-16"),
         pytest.param(DOCUMENT.replace("UTF-8", "windows-1251").encode("cp1251"), id="cp1251"),
         pytest.param(DOCUMENT.encode()[:-30], id="cut"),

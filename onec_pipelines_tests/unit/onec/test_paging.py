@@ -216,6 +216,25 @@ def test_rows_added_while_reading_are_read_too(base_of, read):
 
 
 @pytest.mark.parametrize("parallel", [1, 4])
+def test_rows_added_after_the_last_page_was_made_are_read_too(base_of, read, parallel):
+    base = base_of(400)
+    answer, counted = base.answer, []
+
+    def grows_before_the_second_count(target):
+        if "$count" in target:
+            counted.append(target)
+            if len(counted) == 2:
+                base.rows += [f"new-{index}" for index in range(10)]
+        return answer(target)
+
+    base.answer = grows_before_the_second_count
+    pages, proof = read(base, parallel=parallel)
+
+    assert keys_of(pages) == set(base.rows)
+    assert (proof.count_before, proof.count_after, proof.verdict) == (400, 410, "complete")
+
+
+@pytest.mark.parametrize("parallel", [1, 4])
 @pytest.mark.parametrize("count", [True, False])
 def test_a_page_cut_short_by_the_server_is_not_taken_for_the_end(base_of, read, count, parallel):
     base = base_of(500, at_most=30)

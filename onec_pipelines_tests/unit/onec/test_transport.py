@@ -2,13 +2,20 @@ from __future__ import annotations
 
 import gzip
 import logging
+import ssl
 import time
 import tracemalloc
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from ipaddress import ip_address
 
 import httpcore
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from onec_pipelines.errors import PipelineError, RetryLater, Stop
 from onec_pipelines.onec.transport import Exchange, Transport
@@ -116,6 +123,20 @@ def test_the_deadline_ends_the_whole_exchange(serve, transport_to, behaviour):
 
     assert (caught.value.code, caught.value.sent) == ("ONEC_TIMEOUT", True)
     assert time.monotonic() - begun < 1.5
+
+
+def test_silence_after_a_slow_beginning_does_not_start_the_deadline_anew(serve, transport_to):
+    slow_beginning = drip(b"HTTP/1.1 200 OK\r\n", 0.05)
+
+    def then_silence(peer):
+        slow_beginning(peer)
+        silent(peer)
+
+    begun = time.monotonic()
+    with pytest.raises(RetryLater):
+        transport_to(serve(then_silence)).send(exchange(seconds=1.2))
+
+    assert time.monotonic() - begun < 1.7
 
 
 def test_a_body_above_the_cap_is_refused_while_it_streams(serve, transport_to):
@@ -244,6 +265,68 @@ def test_the_library_logs_neither_addresses_nor_cookies(serve, transport_to, cap
         transport_to(server).send(exchange(target="/ut/odata/standard.odata/X?$filter=canary-filter"))
 
     assert "canary" not in caplog.text
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """A certificate for 127.0.0.1 that nobody has signed, and the server side of it."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    public, private = folder / "public.pem", folder / "private.pem"
+    public.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(public, private)
+    return public, context
+
+
+def test_a_certificate_that_nobody_vouches_for_stops_before_the_password_is_sent(
+    serve, transport_to, certificate
+):
+    server = serve(respond(), tls=certificate[1])
+
+    with pytest.raises(Stop) as caught:
+        transport_to(server).send(exchange())
+
+    assert caught.value.code == "ONEC_CERTIFICATE"
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("how", ["authority", "unverified"])
+def test_a_certificate_is_accepted_when_vouched_for_or_when_told_so(serve, transport_to, certificate, how):
+    changes = {"ca_file": certificate[0]} if how == "authority" else {"verify": False}
+
+    assert transport_to(serve(respond(), tls=certificate[1]), **changes).send(exchange()).status == 200
+
+
+@pytest.mark.parametrize("behaviour", [silent, drip(HEAD + b"X: " + b"y" * 500)], ids=["silent", "drip"])
+def test_the_deadline_holds_under_encryption(serve, transport_to, certificate, behaviour):
+    transport = transport_to(serve(behaviour, tls=certificate[1]), ca_file=certificate[0])
+    begun = time.monotonic()
+
+    with pytest.raises(RetryLater) as caught:
+        transport.send(exchange(seconds=0.5))
+
+    assert caught.value.code == "ONEC_TIMEOUT"
+    assert time.monotonic() - begun < 1.5
 
 
 def all_exceptions(module):

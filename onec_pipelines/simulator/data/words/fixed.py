@@ -23,7 +23,8 @@ UNITS: tuple[tuple[str, str, str, str, str, int, int], ...] = (
     ("868", "бут", "Бутылка", "BO", "КоличествоШтук", 1, 1),
 )
 
-# numeric code, Description, full name, roubles for `multiplicity` units a year ago, multiplicity, from the Internet
+# numeric code, Description, full name, roubles for `multiplicity` units a year ago, multiplicity, from the
+# Internet
 CURRENCIES: tuple[tuple[str, str, str, str, int, bool], ...] = (
     ("156", "CNY", "Китайский юань", "11.4237", 1, True),
     ("398", "KZT", "Казахстанский тенге", "16.8312", 100, True),
@@ -70,7 +71,8 @@ WAREHOUSES: tuple[tuple[str, str, str], ...] = (
     ("Склад Северный", "ОптовыйСклад", "Склады"),
 )
 
-# Description, folder, currency, includes VAT, status, identifier, way of setting, markup over the base kind in percent
+# Description, folder, currency, includes VAT, status, identifier, way of setting, markup over the base kind
+# in percent
 PRICE_KINDS: tuple[tuple[str, str, str, bool, str, str, str, int], ...] = (
     ("Закупочная", "Цены поставщиков", "840", False, "Действует", "Закупочная", "Вручную", 0),
     ("Крупный опт", "Цены продажи", "643", True, "Действует", "КрупныйОпт", "НаценкаНаДругойВидЦен", 10),

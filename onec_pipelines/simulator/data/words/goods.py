@@ -9,10 +9,13 @@ from onec_pipelines.simulator.data.words import words
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kind:
-    """One kind of goods: a folder of the third level, a product kind of 1C, and the first words of product names.
+    """One kind of goods.
 
-    `gender` (m, f, n, p) decides which form of a colour follows the noun; `price` is retail in roubles, `grams`
-    the weight, `unit` an OKEI code, `finish` what follows the model in a name, `brands` a set in BRANDS.
+    A folder of the third level, a product kind of 1C, and the first words of product names.
+
+    `gender` (m, f, n, p) decides which form of a colour follows the noun; `price` is retail in roubles,
+    `grams` the weight, `unit` an OKEI code, `finish` what follows the model in a name, `brands` a set in
+    BRANDS.
     """
 
     department: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from collections import defaultdict
 from decimal import Decimal
 from functools import cache
@@ -204,9 +206,6 @@ def test_a_price_history_has_several_periods_for_a_part_of_the_products():
 
 
 def test_pictures_are_valid_png_files_and_products_name_their_own():
-    import base64
-    import zlib
-
     body = base64.b64decode(rows("Catalog_ХранилищеДвоичныхДанных")[0]["ДвоичныеДанные_Base64Data"])
     assert body[:8] == b"\x89PNG\r\n\x1a\n"
     start = body.index(b"IDAT")

@@ -1,0 +1,148 @@
+"""Kill -9 at any moment of a sync, run again: the end state of a run without the kill, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from onec_pipelines.db.urls import conninfo, with_database
+from onec_pipelines.simulator.server import Simulator
+from onec_pipelines_tests.fixtures.pipeline import control, environment, open_fast, query, sync
+from onec_pipelines_tests.fixtures.state import debris_of, state_of
+
+# Paged objects with and without tabular sections, a paged register with rejects, virtual tables split by another entity.
+ENTITIES = ("currencies", "currency_rates", "units", "products", "price_types", "prices")
+POINTS = 14
+DRIVER = Path(__file__).with_name("killed_runs.py")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def changed_shop():
+    with Simulator.start_process(products=60, seed=7) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def copies(postgres):
+    """Makes databases from others; all are dropped at the end."""
+    made = []
+
+    def execute(statement, *names):
+        with psycopg.connect(
+            conninfo(with_database(postgres.url, "postgres")), autocommit=True
+        ) as connection:
+            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+    def copy(template, name):
+        execute("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, template)
+        made.append(name)
+        return with_database(postgres.url, name)
+
+    yield copy
+    for name in made:
+        execute("DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture(scope="module")
+def scenarios(copies, postgres_template, changed_shop, home):
+    """Two beginnings: an empty database, and one that was synced before somebody worked in 1C."""
+    synced = copies(postgres_template, "kill_synced")
+    variables = environment(changed_shop, synced, home)
+    (first,) = run_jobs([job(variables)])
+    assert first["code"] == 0
+    work_in_1c(changed_shop)
+    return {"first load": postgres_template, "changes": "kill_synced"}
+
+
+def work_in_1c(simulator):
+    """New, changed and deleted rows in objects and in a register."""
+    rows = control(simulator, "rows/Catalog_Номенклатура?top=1000")["rows"]
+    goods = [row for row in rows if not row["IsFolder"] and row["ТипНоменклатуры"] == "Товар"]
+    for row in goods[:25]:
+        control(
+            simulator, f"rows/Catalog_Номенклатура/{row['Ref_Key']}", {"Description": f"Новое имя {row['Code']}"}
+        )
+    control(simulator, f"rows/Catalog_Номенклатура/{goods[30]['Ref_Key']}", method="DELETE")
+    units = control(simulator, "rows/Catalog_УпаковкиЕдиницыИзмерения")["rows"]
+    control(simulator, "rows/Catalog_УпаковкиЕдиницыИзмерения", {**units[0], "Ref_Key": None, "Description": "ящ"})
+
+
+def job(variables, kill_at=None):
+    return {"environment": variables, "entities": ENTITIES, "kill_at": kill_at}
+
+
+def run_jobs(jobs):
+    done = subprocess.run(
+        [sys.executable, DRIVER],
+        input=json.dumps(jobs),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+        env={**os.environ, "PYTHONWARNINGS": "error"},
+    )
+    sys.stderr.write(done.stderr)
+    assert done.returncode == 0
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("scenario", ["first load", "changes"])
+def test_a_killed_sync_ends_like_one_that_was_not(scenario, scenarios, copies, changed_shop, home):
+    template, slug = scenarios[scenario], scenario.replace(" ", "_")
+
+    def variables(name):
+        return environment(changed_shop, copies(template, f"kill_{slug}_{name}"), home)
+
+    unharmed = variables("unharmed")
+    (reference,) = run_jobs([job(unharmed)])
+    steps = reference["steps"]
+    points = [1 + round(number * (steps - 1) / (POINTS - 1)) for number in range(POINTS)]
+    killed = {point: variables(str(point)) for point in points}
+
+    jobs = [one for point, each in killed.items() for one in (job(each, point), job(each))]
+    results = run_jobs(jobs)
+
+    expected = state_of(unharmed["ONEC_DATABASE_URL"])
+    assert [one["code"] for one in results[::2]] == [-signal.SIGKILL] * POINTS
+    assert [one["code"] for one in results[1::2]] == [0] * POINTS
+    for point, each in killed.items():
+        found = state_of(each["ONEC_DATABASE_URL"])
+        differing = {name: set(found[name]) ^ set(expected[name]) for name in expected if found[name] != expected[name]}
+        assert not differing, f"killed at step {point} of {steps}"
+        assert debris_of(each["ONEC_DATABASE_URL"]) == []
+
+
+def test_the_run_after_a_kill_goes_on_at_the_checkpoint(copies, postgres_template, changed_shop, home):
+    """Pages that were stored before the kill are not asked for again."""
+    url = copies(postgres_template, "kill_resumed")
+    variables = environment(changed_shop, url, home)
+    (whole,) = run_jobs([{**job(environment(changed_shop, copies(postgres_template, "kill_whole"), home)), "entities": ["currency_rates"]}])
+    kill_at = whole["steps"] * 3 // 4
+    (killed,) = run_jobs([{**job(variables, kill_at), "entities": ["currency_rates"]}])
+    stored = query(url, "SELECT state ->> 'rows' FROM integ.sync_state WHERE kind = 'scan'")
+    assert killed["code"] == -signal.SIGKILL
+    assert int(stored[0][0]) > 0
+
+    with open_fast(variables) as runtime:
+        from onec_pipelines.entities import BY_NAME
+
+        outcome = sync(runtime, [BY_NAME["currency_rates"]])["currency_rates"]
+
+    total = query(url, "SELECT count(*) FROM clean.currency_rates")[0][0]
+    assert outcome.complete
+    assert outcome.rows_read < total
+    statuses = query(url, "SELECT status FROM integ.sync_jobs ORDER BY id")
+    assert statuses == [("abandoned",), ("succeeded",)]
