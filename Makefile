@@ -43,7 +43,7 @@ clean: ## Remove .venv and caches; data in var/ stays
 
 # The hashes in the lock file are checked. The project itself is installed as a link to this folder.
 $(INSTALLED): requirements.lock pyproject.toml | $(BIN)/python $(UV)
-	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 

@@ -7,7 +7,8 @@ that a run killed at any moment is continued by the next one at the last checkpo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 
 from onec_pipelines.db.engine import driver_connection
@@ -16,7 +17,8 @@ from onec_pipelines.ledger import clean_rows, jobs, shop_rows
 from onec_pipelines.runtime import Runtime
 from onec_pipelines.spec import Entity, Layer
 from onec_pipelines.steps.extract import Pressure, extract, make_plan
-from onec_pipelines.steps.load import Group, Scan, groups
+from onec_pipelines.steps.grouping import Group, groups
+from onec_pipelines.steps.load import Scan
 from onec_pipelines.steps.replay import stored_pages, stored_plan
 from onec_pipelines.steps.resolve import Plan
 
@@ -25,13 +27,18 @@ ALL_LAYERS = tuple(Layer)
 
 @dataclass(kw_only=True)
 class Outcome:
-    """What a run of one entity did; all counts are rows. `complete` is None when nothing was read from 1C."""
+    """What a run of one entity did; all counts are rows.
+
+    `rows_read` counts what came over the wire: rows that pages repeat by their overlap, too; `rows_seen` the different ones. `complete`
+    is None when nothing was read from 1C.
+    """
 
     entity: str
     status: str = "succeeded"
     job_id: int = 0
     rows_expected: int | None = None
     rows_read: int = 0
+    rows_seen: int = 0
     duplicates: int = 0
     quarantined: int = 0
     clean_new: int = 0
@@ -132,11 +139,12 @@ def _read(entity: Entity, runtime: Runtime, outcome: Outcome, on_progress: Progr
     parts = _parts(entity, runtime)
     scan = Scan.open(runtime.database, plan, system_name=runtime.system_name, job_id=outcome.job_id)
     pressure = Pressure(page_rows=runtime.settings.page_rows, parallel=runtime.settings.max_sessions)
-    pages = extract(runtime.client, plan, parts=parts, pressure=pressure, resume=scan.resume)
-    _load(scan, groups(pages, plan, runtime.settings.zone), outcome, on_progress)
+    with closing(extract(runtime.client, plan, parts=parts, pressure=pressure, resume=scan.resume)) as pages:
+        _load(scan, groups(pages, plan, runtime.settings.zone), outcome, on_progress)
     finished = scan.finish()
     outcome.complete, outcome.completeness = finished.complete, finished.reason
     outcome.absent, outcome.deleted = finished.absent, finished.deleted
+    outcome.rows_seen = finished.rows
     outcome.seconds["clean"] = round(time.monotonic() - begun, 3)
 
 
@@ -151,21 +159,25 @@ def _replay(entity: Entity, runtime: Runtime, outcome: Outcome, on_progress: Pro
     plan, scan_id = stored_plan(runtime.database, entity, system_name=runtime.system_name)
     _tell_plan(plan, outcome)
     scan = Scan.replaying(runtime.database, plan, system_name=runtime.system_name, job_id=outcome.job_id)
-    stored = stored_pages(runtime.database, plan, system_name=runtime.system_name, scan_id=scan_id)
-    _load(scan, groups(stored, plan, runtime.settings.zone), outcome, on_progress)
+    with closing(
+        stored_pages(runtime.database, plan, system_name=runtime.system_name, scan_id=scan_id)
+    ) as stored:
+        _load(scan, groups(stored, plan, runtime.settings.zone), outcome, on_progress)
     outcome.seconds["clean"] = round(time.monotonic() - begun, 3)
 
 
-def _load(scan: Scan, source: Iterator[Group], outcome: Outcome, on_progress: Progress) -> None:
-    for group in source:
-        written = scan.store(group)
-        outcome.rows_expected = group.expected
-        outcome.rows_read += group.checked.rows_in
-        outcome.duplicates += group.checked.duplicates
-        outcome.quarantined += len(group.checked.rejects)
-        outcome.clean_new += written.new
-        outcome.clean_changed += written.changed
-        on_progress(outcome)
+def _load(scan: Scan, source: Generator[Group], outcome: Outcome, on_progress: Progress) -> None:
+    # Closed here and not by the collector, which would let it work ahead as long as somebody holds the error.
+    with closing(source):
+        for group in source:
+            written = scan.store(group)
+            outcome.rows_expected = group.expected
+            outcome.rows_read += group.checked.rows_in
+            outcome.duplicates += group.checked.duplicates
+            outcome.quarantined += len(group.checked.rejects)
+            outcome.clean_new += written.new
+            outcome.clean_changed += written.changed
+            on_progress(outcome)
 
 
 def _merge(

@@ -239,3 +239,11 @@ OBJECT_FIELDS: tuple[Field, ...] = (
     Field(name="deletion_mark", source=("DeletionMark",), type=ColumnType.BOOLEAN, nullable=False),
 )
 """What every reference object of 1C has."""
+
+IS_DELETED = Column(
+    name="is_deleted",
+    sql="c.deletion_mark OR c.deleted_at IS NOT NULL",
+    inputs=("deletion_mark",),
+    doc="Marked for deletion in 1C, or gone from it",
+)
+"""What every shop table of reference objects says of a row that is no longer wanted; the row itself stays."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from onec_pipelines.entities import ENTITIES
 from onec_pipelines.inbound import Outcome
-from onec_pipelines.ledger import counts
+from onec_pipelines.ledger import counts, quarantine
 from onec_pipelines.runtime import Runtime
 from onec_pipelines.spec import Entity
 
@@ -30,9 +30,12 @@ def _check_entity(runtime: Runtime, entity: Entity, outcome: Outcome) -> Iterato
     if not outcome.complete:
         yield f"{entity.name}: {outcome.completeness}"
     live = counts.clean_rows(database, entity, system_name=system)
-    passed = outcome.rows_read - outcome.duplicates - outcome.quarantined
-    if live != passed:
-        yield f"{entity.name}: {passed} good rows were read and clean holds {live}"
+    rejected = quarantine.counts(database, system).get(entity.name, 0)
+    if live + rejected != outcome.rows_seen:
+        yield (
+            f"{entity.name}: 1C sent {outcome.rows_seen} different rows,"
+            f" clean holds {live} and quarantine {rejected}"
+        )
     wanted = counts.rows_for_shop(database, entity, system_name=system)
     loaded = counts.shop_rows(database, entity, system_name=system)
     if loaded != wanted - outcome.held:

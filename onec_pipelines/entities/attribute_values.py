@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from onec_pipelines.spec import OBJECT_FIELDS, Column, ColumnType, Entity, Field, Source, Target, ref
+from onec_pipelines.spec import (
+    IS_DELETED,
+    OBJECT_FIELDS,
+    Column,
+    ColumnType,
+    Entity,
+    Field,
+    Source,
+    Target,
+    ref,
+)
 
 ATTRIBUTE_VALUES = Entity(
     name="attribute_values",
@@ -22,7 +32,7 @@ ATTRIBUTE_VALUES = Entity(
         columns=(
             Column(name="attribute_id", reference="attribute_ref"),
             Column(name="name", copy="name"),
-            Column(name="is_deleted", copy="deletion_mark"),
+            IS_DELETED,
         ),
     ),
     depends_on=("attributes",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onec_pipelines.spec import OBJECT_FIELDS, Column, ColumnType, Entity, Field, Source, Target
+from onec_pipelines.spec import IS_DELETED, OBJECT_FIELDS, Column, ColumnType, Entity, Field, Source, Target
 
 ATTRIBUTES = Entity(
     name="attributes",
@@ -20,7 +20,7 @@ ATTRIBUTES = Entity(
         table="shop.attributes",
         columns=(
             Column(name="name", sql="coalesce(c.title, c.full_name)", inputs=("title", "full_name")),
-            Column(name="is_deleted", copy="deletion_mark"),
+            IS_DELETED,
         ),
     ),
     optional=True,

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from onec_pipelines.spec import OBJECT_FIELDS, Column, ColumnType, Entity, Field, Source, Target, ref
+from onec_pipelines.spec import (
+    IS_DELETED,
+    OBJECT_FIELDS,
+    Column,
+    ColumnType,
+    Entity,
+    Field,
+    Source,
+    Target,
+    ref,
+)
 
 BRANDS = Entity(
     name="brands",
@@ -22,7 +32,7 @@ BRANDS = Entity(
         columns=(
             Column(name="name", copy="name"),
             Column(name="manufacturer_id", reference="manufacturer_ref"),
-            Column(name="is_deleted", copy="deletion_mark"),
+            IS_DELETED,
         ),
     ),
     depends_on=("manufacturers",),

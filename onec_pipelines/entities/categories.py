@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onec_pipelines.spec import OBJECT_FIELDS, Column, Entity, Field, Source, Target, ref
+from onec_pipelines.spec import IS_DELETED, OBJECT_FIELDS, Column, Entity, Field, Source, Target, ref
 
 CATEGORIES = Entity(
     name="categories",
@@ -22,7 +22,7 @@ CATEGORIES = Entity(
             Column(name="name", copy="name"),
             Column(name="code", copy="code"),
             Column(name="parent_id", reference="parent_ref"),
-            Column(name="is_deleted", copy="deletion_mark"),
+            IS_DELETED,
         ),
         finish="SELECT integ.refresh_category_tree()",
     ),

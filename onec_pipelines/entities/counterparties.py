@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from onec_pipelines.spec import (
+    IS_DELETED,
     OBJECT_FIELDS,
     Column,
     Entity,
@@ -69,7 +70,7 @@ COUNTERPARTIES = Entity(
                 reference="head_ref",
                 doc="1C fills it with the row itself when there is no head",
             ),
-            Column(name="is_deleted", copy="deletion_mark"),
+            IS_DELETED,
         ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onec_pipelines.spec import OBJECT_FIELDS, Column, Entity, Field, Source, Target
+from onec_pipelines.spec import IS_DELETED, OBJECT_FIELDS, Column, Entity, Field, Source, Target
 
 CURRENCIES = Entity(
     name="currencies",
@@ -30,7 +30,7 @@ CURRENCIES = Entity(
             Column(name="numeric_code", copy="numeric_code"),
             Column(name="symbol", copy="symbol"),
             Column(name="name", copy="name"),
-            Column(name="is_deleted", copy="deletion_mark"),
+            IS_DELETED,
         ),
     ),
 )

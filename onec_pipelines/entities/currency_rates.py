@@ -28,6 +28,7 @@ CURRENCY_RATES = Entity(
             type=ColumnType.DECIMAL,
             scale=4,
             minimum=Decimal(0),
+            maximum=Decimal("99999999999.9999"),
             nullable=False,
         ),
         Field(

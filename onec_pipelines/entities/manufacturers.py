@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from onec_pipelines.spec import OBJECT_FIELDS, Column, ColumnType, Entity, Field, Source, Target, ref
+from onec_pipelines.spec import (
+    IS_DELETED,
+    OBJECT_FIELDS,
+    Column,
+    ColumnType,
+    Entity,
+    Field,
+    Source,
+    Target,
+    ref,
+)
 
 MANUFACTURERS = Entity(
     name="manufacturers",
@@ -19,6 +29,6 @@ MANUFACTURERS = Entity(
     target=Target(
         table="shop.manufacturers",
         where="c.is_folder IS NOT TRUE",
-        columns=(Column(name="name", copy="name"), Column(name="is_deleted", copy="deletion_mark")),
+        columns=(Column(name="name", copy="name"), IS_DELETED),
     ),
 )

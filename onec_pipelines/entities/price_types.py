@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from onec_pipelines.spec import OBJECT_FIELDS, Column, ColumnType, Entity, Field, Source, Target, ref
+from onec_pipelines.spec import (
+    IS_DELETED,
+    OBJECT_FIELDS,
+    Column,
+    ColumnType,
+    Entity,
+    Field,
+    Source,
+    Target,
+    ref,
+)
 
 PRICE_TYPES = Entity(
     name="price_types",
@@ -37,7 +47,7 @@ PRICE_TYPES = Entity(
                 inputs=("price_includes_vat",),
             ),
             Column(name="is_used_in_sales", copy="is_used_in_sales"),
-            Column(name="is_deleted", copy="deletion_mark"),
+            IS_DELETED,
         ),
     ),
     depends_on=("currencies",),

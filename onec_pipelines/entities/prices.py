@@ -49,6 +49,7 @@ PRICES = Entity(
             type=ColumnType.DECIMAL,
             scale=2,
             minimum=Decimal(0),
+            maximum=Decimal("9999999999999.99"),
             nullable=False,
         ),
         ref("currency_ref", "Валюта_Key", to="currencies", required=False),

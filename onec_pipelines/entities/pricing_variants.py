@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onec_pipelines.spec import OBJECT_FIELDS, Column, Entity, Field, Source, Target
+from onec_pipelines.spec import IS_DELETED, OBJECT_FIELDS, Column, Entity, Field, Source, Target
 
 PRICING_VARIANTS = Entity(
     name="pricing_variants",
@@ -16,7 +16,7 @@ PRICING_VARIANTS = Entity(
     ),
     target=Target(
         table="shop.pricing_variants",
-        columns=(Column(name="name", copy="name"), Column(name="is_deleted", copy="deletion_mark")),
+        columns=(Column(name="name", copy="name"), IS_DELETED),
     ),
     optional=True,
 )

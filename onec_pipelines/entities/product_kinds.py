@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from onec_pipelines.spec import OBJECT_FIELDS, Column, ColumnType, Entity, Field, Source, Target, ref
+from onec_pipelines.spec import (
+    IS_DELETED,
+    OBJECT_FIELDS,
+    Column,
+    ColumnType,
+    Entity,
+    Field,
+    Source,
+    Target,
+    ref,
+)
 
 PRODUCT_KINDS = Entity(
     name="product_kinds",
@@ -33,7 +43,7 @@ PRODUCT_KINDS = Entity(
             Column(name="product_type", copy="product_type"),
             Column(name="variant_policy", copy="variant_policy"),
             Column(name="variant_owner_id", reference="variant_owner_ref"),
-            Column(name="is_deleted", copy="deletion_mark"),
+            IS_DELETED,
         ),
     ),
 )

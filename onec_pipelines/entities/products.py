@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from onec_pipelines.spec import (
+    IS_DELETED,
     OBJECT_FIELDS,
     Column,
     ColumnType,
@@ -126,13 +127,13 @@ PRODUCTS = Entity(
             Column(
                 name="weight_kg",
                 sql=(
-                    "round(c.weight_numerator / nullif(c.weight_denominator, 0)"
-                    " * integ.okei_factor(wu.okei_code, 'kg'), 6)"
+                    "round(nullif(least(c.weight_numerator / nullif(c.weight_denominator, 0)"
+                    " * integ.okei_factor(wu.okei_code, 'kg'), 999999999), 999999999), 6)"
                 ),
                 inputs=("weight_numerator", "weight_denominator", "weight_unit_ref"),
-                doc="NULL when the weight is unset or its unit is not a mass of OKEI",
+                doc="NULL when the weight is unset, absurd, or its unit is not a mass of OKEI",
             ),
-            Column(name="is_deleted", copy="deletion_mark"),
+            IS_DELETED,
         ),
         children=(
             Target(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from onec_pipelines.spec import (
     Column,
     ColumnType,
@@ -13,6 +15,9 @@ from onec_pipelines.spec import (
     Target,
     ref,
 )
+
+# Half of what the shop's columns hold, so that the difference of two fits as well.
+LIMIT = Decimal(499_999_999_999)
 
 STOCK = Entity(
     name="stock",
@@ -35,8 +40,23 @@ STOCK = Entity(
         ref("warehouse_ref", "Склад_Key", to="warehouses", nullable=False),
         ref("product_ref", "Номенклатура_Key", to="products", nullable=False),
         ref("variant_ref", "Характеристика_Key", to="variants", required=False),
-        Field(name="on_hand", source=("ВНаличииBalance",), type=ColumnType.DECIMAL, scale=3),
-        Field(name="to_ship", source=("КОтгрузкеBalance",), type=ColumnType.DECIMAL, scale=3, required=False),
+        Field(
+            name="on_hand",
+            source=("ВНаличииBalance",),
+            type=ColumnType.DECIMAL,
+            scale=3,
+            minimum=-LIMIT,
+            maximum=LIMIT,
+        ),
+        Field(
+            name="to_ship",
+            source=("КОтгрузкеBalance",),
+            type=ColumnType.DECIMAL,
+            scale=3,
+            minimum=-LIMIT,
+            maximum=LIMIT,
+            required=False,
+        ),
     ),
     target=Target(
         table="shop.stock",

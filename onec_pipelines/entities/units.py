@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from onec_pipelines.spec import OBJECT_FIELDS, Column, ColumnType, Entity, Field, Source, Target, ref
+from onec_pipelines.spec import (
+    IS_DELETED,
+    OBJECT_FIELDS,
+    Column,
+    ColumnType,
+    Entity,
+    Field,
+    Source,
+    Target,
+    ref,
+)
 
 UNITS = Entity(
     name="units",
@@ -64,7 +74,7 @@ UNITS = Entity(
             Column(name="base_unit_id", reference="base_unit_ref"),
             Column(name="numerator", sql="coalesce(nullif(c.numerator, 0), 1)", inputs=("numerator",)),
             Column(name="denominator", sql="coalesce(nullif(c.denominator, 0), 1)", inputs=("denominator",)),
-            Column(name="is_deleted", copy="deletion_mark"),
+            IS_DELETED,
         ),
     ),
 )

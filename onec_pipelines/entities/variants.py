@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from onec_pipelines.spec import OBJECT_FIELDS, Column, ColumnType, Entity, Field, Source, Target, ref
+from onec_pipelines.spec import (
+    IS_DELETED,
+    OBJECT_FIELDS,
+    Column,
+    ColumnType,
+    Entity,
+    Field,
+    Source,
+    Target,
+    ref,
+)
 
 VARIANTS = Entity(
     name="variants",
@@ -43,7 +53,7 @@ VARIANTS = Entity(
             Column(name="name", copy="name"),
             Column(name="full_name", copy="full_name"),
             Column(name="pricing_variant_id", reference="pricing_variant_ref"),
-            Column(name="is_deleted", copy="deletion_mark"),
+            IS_DELETED,
         ),
     ),
     depends_on=("products", "product_kinds", "pricing_variants"),

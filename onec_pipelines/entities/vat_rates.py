@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from onec_pipelines.spec import OBJECT_FIELDS, Column, ColumnType, Entity, Field, Source, Target
+from onec_pipelines.spec import IS_DELETED, OBJECT_FIELDS, Column, ColumnType, Entity, Field, Source, Target
 
 VAT_RATES = Entity(
     name="vat_rates",
@@ -33,7 +33,7 @@ VAT_RATES = Entity(
             Column(name="code", copy="code"),
             Column(name="percent", copy="percent"),
             Column(name="is_calculated", sql="coalesce(c.is_calculated, false)", inputs=("is_calculated",)),
-            Column(name="is_deleted", copy="deletion_mark"),
+            IS_DELETED,
         ),
     ),
     optional=True,

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from onec_pipelines.spec import OBJECT_FIELDS, Column, ColumnType, Entity, Field, Source, Target, ref
+from onec_pipelines.spec import (
+    IS_DELETED,
+    OBJECT_FIELDS,
+    Column,
+    ColumnType,
+    Entity,
+    Field,
+    Source,
+    Target,
+    ref,
+)
 
 WAREHOUSES = Entity(
     name="warehouses",
@@ -24,7 +34,7 @@ WAREHOUSES = Entity(
             Column(name="name", copy="name"),
             Column(name="warehouse_type", copy="warehouse_type"),
             Column(name="retail_price_type_id", reference="retail_price_type_ref"),
-            Column(name="is_deleted", copy="deletion_mark"),
+            IS_DELETED,
         ),
     ),
     depends_on=("price_types",),

@@ -22,7 +22,8 @@ Tx = psycopg.Connection[Any]
 class Checkpoint:
     """How far a scan has come: parts that are done, and the paging cursor within the current one.
 
-    `plan` is a fingerprint of what is asked for: a scan of another plan is not continued. `seen` counts the rows of the seen table.
+    `plan` is a fingerprint of what is asked for: a scan of another plan is not continued. `seen` counts the rows of the
+    seen table, `unkeyed` the rejects without a readable key, which it cannot hold.
     """
 
     scan_id: int
@@ -32,7 +33,7 @@ class Checkpoint:
     cursor: dict[str, Any] | None = None
     rows: int = 0
     rejected: int = 0
-    duplicates: int = 0
+    unkeyed: int = 0
     pages: int = 0
     seen: int = 0
     count_before: int | None = None
@@ -59,14 +60,20 @@ def resume(tx: Tx, system_name: str, entity: str, plan: str) -> Checkpoint | Non
 
 def begin(tx: Tx, system_name: str, entity: str, *, plan: str, scan_id: int) -> Checkpoint:
     """A new scan; what an older one left is dropped."""
-    old = state.read(tx, system_name, entity, "scan")
-    if old is not None:
-        tx.execute(f"DROP TABLE IF EXISTS integ.seen_{int(old['scan_id']):d}".encode())
+    forget(tx, system_name, entity)
     checkpoint = Checkpoint(scan_id=scan_id, plan=plan)
     tx.execute(f"DROP TABLE IF EXISTS {checkpoint.table}".encode())
     tx.execute(f"CREATE UNLOGGED TABLE {checkpoint.table} (row_key uuid NOT NULL)".encode())
     save(tx, system_name, entity, checkpoint)
     return checkpoint
+
+
+def forget(tx: Tx, system_name: str, entity: str) -> None:
+    """Drop the unfinished scan of an entity, if there is one: the next reading starts anew."""
+    old = state.read(tx, system_name, entity, "scan")
+    if old is not None:
+        tx.execute(f"DROP TABLE IF EXISTS integ.seen_{int(old['scan_id']):d}".encode())
+        state.forget(tx, system_name, entity, "scan")
 
 
 def save(tx: Tx, system_name: str, entity: str, checkpoint: Checkpoint) -> None:
@@ -85,7 +92,8 @@ def note_seen(tx: Tx, entity: Entity, checkpoint: Checkpoint, rejected_keys: lis
 
 
 def distinct_seen(tx: Tx, checkpoint: Checkpoint) -> int:
-    """How many different keys the scan has seen."""
+    """How many different keys the scan has seen; its table has statistics afterwards."""
+    tx.execute(f"ANALYZE {checkpoint.table}".encode())
     row = tx.execute(f"SELECT count(DISTINCT row_key) FROM {checkpoint.table}".encode()).fetchone()
     return int(row[0]) if row else 0
 

@@ -8,11 +8,10 @@ a row is malformed, which finds out row by row what is wrong. Numbers keep every
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from functools import cache
 from itertools import accumulate
 from operator import attrgetter
@@ -20,76 +19,36 @@ from typing import Any
 
 import msgspec
 
-from onec_pipelines.errors import RetryLater, Stop
+from onec_pipelines.onec.decode_model import (
+    INTEGERS,
+    TEXTS,
+    DecodedPage,
+    Failure,
+    SectionRows,
+    WireColumn,
+    WireSection,
+    WireShape,
+    as_count,
+    dump_row,
+)
+from onec_pipelines.onec.decode_patient import decode_patiently, decode_rows, load_json
+
+__all__ = [
+    "DecodedPage",
+    "Failure",
+    "SectionRows",
+    "WireColumn",
+    "WireSection",
+    "WireShape",
+    "check_json",
+    "concat",
+    "decode_json",
+    "decode_rows",
+    "dump_row",
+    "split_rows",
+]
 
 _BOM = b"\xef\xbb\xbf"
-_TEXTS = frozenset({"Edm.String", "Edm.Guid", "Edm.DateTime", "Edm.Binary", "Edm.Stream"})
-_INTEGERS = frozenset({"Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Byte"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class WireColumn:
-    """One wanted value: the wire name and Edm type, and the name under which it is returned."""
-
-    name: str
-    wire: str
-    edm_type: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class WireSection:
-    """A wanted tabular section with its wanted columns."""
-
-    name: str
-    wire: str
-    columns: tuple[WireColumn, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class WireShape:
-    """Everything wanted from a row."""
-
-    columns: tuple[WireColumn, ...]
-    sections: tuple[WireSection, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """What is wrong with one field of one row; `value` is as it came, not yet masked."""
-
-    row: int
-    field: str
-    rule: str
-    reason: str
-    value: str = ""
-
-
-@dataclass(kw_only=True)
-class SectionRows:
-    """Rows of a tabular section of all objects of a page.
-
-    `owners` holds the position of the object within the page.
-    """
-
-    owners: list[int] = field(default_factory=list)
-    line_numbers: list[int] = field(default_factory=list)
-    columns: dict[str, list[Any]] = field(default_factory=dict)
-
-
-@dataclass(kw_only=True)
-class DecodedPage:
-    """A page as columns: text → str, numbers → int or Decimal, booleans.
-
-    None for null and for what a failure names. `count` is the total of `$inlinecount` if it was asked for.
-    `source_row(i)` gives the row as JSON text, for the quarantine.
-    """
-
-    row_count: int
-    columns: dict[str, list[Any]]
-    sections: dict[str, SectionRows]
-    failures: list[Failure]
-    count: int | None
-    source_row: Callable[[int], str]
 
 
 def decode_json(body: bytes, shape: WireShape) -> DecodedPage:
@@ -104,14 +63,14 @@ def decode_json(body: bytes, shape: WireShape) -> DecodedPage:
         columns = _columns_of(page.value, shape.columns)
         sections = _sections_of(page.value, shape)
     except (msgspec.DecodeError, ValueError):
-        return _decode_patiently(text, shape)
+        return decode_patiently(text, shape)
     return DecodedPage(
         row_count=len(page.value),
         columns=columns,
         sections=sections,
         failures=[],
-        count=_as_count(page.count),
-        source_row=lambda position: _source_row(text, position),
+        count=as_count(page.count),
+        source_row=_rows_on_demand(text),
     )
 
 
@@ -121,7 +80,7 @@ def check_json(body: bytes) -> None:
     try:
         msgspec.json.decode(text, type=msgspec.Raw)
     except (msgspec.DecodeError, ValueError):
-        _loads(text)
+        load_json(text)
 
 
 def split_rows(body: bytes, size: int) -> Iterator[bytes]:
@@ -151,7 +110,8 @@ def concat(pages: Sequence[DecodedPage]) -> DecodedPage:
         row_count=starts[-1],
         columns={name: [v for page in pages for v in page.columns[name]] for name in pages[0].columns},
         sections={
-            name: _concat_sections([page.sections[name] for page in pages], starts) for name in pages[0].sections
+            name: _concat_sections([page.sections[name] for page in pages], starts)
+            for name in pages[0].sections
         },
         failures=[
             replace(failure, row=failure.row + start)
@@ -161,30 +121,6 @@ def concat(pages: Sequence[DecodedPage]) -> DecodedPage:
         count=pages[0].count,
         source_row=lambda row: _source_of(pages, starts, row),
     )
-
-
-def decode_rows(rows: Sequence[Mapping[str, Any]], shape: WireShape) -> DecodedPage:
-    """Decode rows that are already plain dicts (the Atom reader's), by the patient way."""
-    page = DecodedPage(
-        row_count=len(rows),
-        columns={column.name: [] for column in shape.columns},
-        sections={},
-        failures=[],
-        count=None,
-        source_row=lambda position: dump_row(rows[position]),
-    )
-    _refuse_missing_columns(rows, shape)
-    for position, row in enumerate(rows):
-        for column in shape.columns:
-            page.columns[column.name].append(_accept(row, column, position, page.failures))
-    for section in shape.sections:
-        page.sections[section.name] = _patient_section(rows, section, page.failures)
-    return page
-
-
-def dump_row(row: Mapping[str, Any]) -> str:
-    """Row as ASCII JSON text with numbers as they came: fit for any text column, whatever the row holds."""
-    return json.dumps(row, default=str, ensure_ascii=True)
 
 
 class _RawPage(msgspec.Struct, gc=False):
@@ -202,16 +138,6 @@ def _concat_sections(parts: Sequence[SectionRows], starts: Sequence[int]) -> Sec
         line_numbers=[number for part in parts for number in part.line_numbers],
         columns={name: [v for part in parts for v in part.columns[name]] for name in parts[0].columns},
     )
-
-
-class _NotANumber:
-    """Stands for NaN and Infinity, which are no JSON and no number of 1C."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __str__(self) -> str:
-        return self.text
 
 
 @cache
@@ -248,9 +174,9 @@ def _decoder(shape: WireShape) -> msgspec.json.Decoder[Any]:
 def _python_type(edm_type: str) -> Any:
     if edm_type == "Edm.Boolean":
         return bool | None
-    if edm_type in _INTEGERS:
+    if edm_type in INTEGERS:
         return int | str | None
-    return str | None if edm_type in _TEXTS else Decimal | None
+    return str | None if edm_type in TEXTS else Decimal | None
 
 
 def _distinct(columns: Sequence[WireColumn]) -> list[WireColumn]:
@@ -267,7 +193,7 @@ def _columns_of(rows: Sequence[Any], columns: Sequence[WireColumn]) -> dict[str,
     for column in columns:
         attribute = f"c{positions[column.wire]}"
         values = list(map(attrgetter(attribute), rows))
-        result[column.name] = [_to_int(v) for v in values] if column.edm_type in _INTEGERS else values
+        result[column.name] = [_to_int(v) for v in values] if column.edm_type in INTEGERS else values
     return result
 
 
@@ -295,130 +221,11 @@ def _to_int(value: str | int | None) -> int | None:
     return None if value is None or value == "" else int(value)
 
 
-def _as_count(value: str | int | None) -> int | None:
-    return None if value is None else int(value)
+def _rows_on_demand(text: bytes) -> Callable[[int], str]:
+    """Rows of a page as JSON text; the page is cut into rows at the first question only, and only asked rows are read."""
 
+    @cache
+    def rows() -> list[msgspec.Raw]:
+        return msgspec.json.decode(text, type=_RawPage).value
 
-def _source_row(text: bytes, position: int) -> str:
-    return dump_row(_loads(text)["value"][position])
-
-
-def _loads(text: bytes) -> Any:
-    try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_NotANumber)
-    except (ValueError, RecursionError) as error:
-        raise RetryLater(
-            f"the answer is not readable JSON: {error}",
-            code="ONEC_BAD_ANSWER",
-            remedy="Look at the web server in front of 1C; the read is repeated by itself.",
-        ) from error
-
-
-def _decode_patiently(text: bytes, shape: WireShape) -> DecodedPage:
-    document = _loads(text)
-    rows = document.get("value", [document]) if isinstance(document, dict) else None
-    if not isinstance(rows, list):
-        raise RetryLater(
-            f"the answer is JSON but no page of rows: {text[:120]!r}",
-            code="ONEC_BAD_ANSWER",
-            remedy="Check that ONEC_URL is the root of the standard OData interface.",
-        )
-    page = decode_rows([row if isinstance(row, dict) else {} for row in rows], shape)
-    page.count = _as_count(document.get("odata.count"))
-    return page
-
-
-def _refuse_missing_columns(rows: Sequence[Mapping[str, Any]], shape: WireShape) -> None:
-    wanted = [c.wire for c in shape.columns] + [s.wire for s in shape.sections]
-    missing = [wire for wire in wanted if rows and all(wire not in row for row in rows)]
-    if missing:
-        raise Stop(
-            f"1C no longer sends {', '.join(sorted(set(missing)))}",
-            code="ONEC_COLUMN_MISSING",
-            remedy=(
-                "The configuration was changed: run `onec doctor` and adapt the entity's field alternatives."
-            ),
-        )
-
-
-def _accept(row: Mapping[str, Any], column: WireColumn, position: int, failures: list[Failure]) -> Any:
-    if column.wire not in row:
-        failures.append(
-            Failure(row=position, field=column.name, rule="present", reason=f"the row has no {column.wire}")
-        )
-        return None
-    value = row[column.wire]
-    accepted, reason = _checked(value, column.edm_type)
-    if reason:
-        failures.append(
-            Failure(row=position, field=column.name, rule="type", reason=reason, value=str(value)[:200])
-        )
-    return accepted
-
-
-def _checked(value: Any, edm_type: str) -> tuple[Any, str]:
-    if value is None:
-        return None, ""
-    if edm_type in _TEXTS:
-        return _checked_text(value)
-    if edm_type == "Edm.Boolean":
-        return (value, "") if isinstance(value, bool) else (None, "expected true or false")
-    number = _number(value)
-    if number is None:
-        return None, "expected a number"
-    if edm_type not in _INTEGERS:
-        return number, ""
-    return (int(number), "") if number == int(number) else (None, "expected a whole number")
-
-
-def _checked_text(value: Any) -> tuple[Any, str]:
-    if not isinstance(value, str):
-        return None, "expected text"
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return None, "holds half of a surrogate pair"
-    return value, ""
-
-
-def _number(value: Any) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
-        return None
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
-
-
-def _patient_section(
-    rows: Sequence[Mapping[str, Any]], section: WireSection, failures: list[Failure]
-) -> SectionRows:
-    result = SectionRows(columns={column.name: [] for column in section.columns})
-    for position, row in enumerate(rows):
-        lines = row.get(section.wire)
-        if lines is None:
-            continue
-        if not isinstance(lines, list):
-            failures.append(
-                Failure(row=position, field=section.name, rule="type", reason="expected a tabular section")
-            )
-            continue
-        for number, line in enumerate(lines, start=1):
-            found: list[Failure] = []
-            values = [_accept(line, column, position, found) for column in section.columns]
-            failures.extend(
-                Failure(
-                    row=f.row,
-                    field=f"{section.name}[{number}].{f.field}",
-                    rule=f.rule,
-                    reason=f.reason,
-                    value=f.value,
-                )
-                for f in found
-            )
-            result.owners.append(position)
-            result.line_numbers.append(number)
-            for column, value in zip(section.columns, values, strict=True):
-                result.columns[column.name].append(value)
-    return result
+    return lambda position: dump_row(load_json(bytes(rows()[position])))

@@ -1,6 +1,4 @@
-"""From results to HTTP answers: negotiation of the format.
-
-See PROTOCOL §2.1), headers, BOM, streaming of large sets.
+"""From results to HTTP answers: negotiation of the format, headers, BOM, streaming of large sets (PROTOCOL §2.1).
 
 Does not know where rows come from.
 """

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from onec_pipelines.simulator import columns as cols
@@ -18,7 +18,8 @@ from onec_pipelines.simulator.kinds import ZERO_GUID, TypeMeta
 from onec_pipelines.simulator.options import Options
 from onec_pipelines.simulator.ordering import Ordering, plan
 from onec_pipelines.simulator.presentations import of_property, of_row
-from onec_pipelines.simulator.reading import Test, Wish
+from onec_pipelines.simulator.reading import Wish
+from onec_pipelines.simulator.scanning import Narrowing, Test
 from onec_pipelines.simulator.shape import NAMESPACE
 from onec_pipelines.simulator.source import Row
 from onec_pipelines.simulator.urls import whole
@@ -48,8 +49,8 @@ class Asking:
 
         Raises QueryError, OdataError.
         """
-        text = query.get("$filter", "").strip()
-        test, keys = self._filter(meta, text)
+        found = self._filter(meta, query.get("$filter", "").strip())
+        test, text = found.test, found.text
         if hidden is not None:
             test, text = _without(test, hidden), f"{text}\0allowed"
         all_pages = query.get("$inlinecount") == "allpages"
@@ -57,21 +58,23 @@ class Asking:
         return Wish(
             test=test,
             filter_text=text,
-            keys=keys,
+            keys=found.keys,
+            narrowing=found.narrowing,
+            stamp=self._base.writes if "/" in text else 0,
             ordering=self.ordering(meta, query.get("$orderby", "")),
             top=None if everything else whole(query.get("$top"), "$top"),
             skip=0 if everything else whole(query.get("$skip"), "$skip") or 0,
             count=all_pages,
         )
 
-    def _filter(self, meta: TypeMeta, text: str) -> tuple[Test | None, tuple[str, ...] | None]:
+    def _filter(self, meta: TypeMeta, text: str) -> _Filter:
         if not text:
-            return None, None
+            return _Filter(text=text)
         test = language.compile_filter(text, meta, self._base.resolve, self._switches)
-        if meta.key != ("Ref_Key",) or "Ref_Key" not in text:
-            return test, None
-        keys = language.key_lookup(language.parse_filter(text), "Ref_Key")
-        return test, tuple(keys) if keys is not None and len(keys) <= _ENOUGH_KEYS else None
+        if "+" in text:
+            return _Filter(text=text, test=test)
+        tree = language.parse_filter(text)
+        return _Filter(text=text, test=test, keys=_keys(meta, tree), narrowing=_narrowing(meta, tree))
 
     def test(self, meta: TypeMeta, text: str) -> Test:
         """The test of a `$filter` over rows of this type."""
@@ -186,6 +189,38 @@ class Asking:
     def _any_type(self, meta: TypeMeta, name: str) -> Expansion:
         """A composite without a type segment: nothing is expanded, as its type is known only per row."""
         return Expansion(name=name, columns=Columns(meta=meta, scalars=()), lookup=lambda _row: None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Filter:
+    """A filter understood: its test, the keys that alone can pass, or a property that narrows the search."""
+
+    text: str
+    test: Test | None = None
+    keys: tuple[str, ...] | None = None
+    narrowing: Narrowing | None = None
+
+
+def _keys(meta: TypeMeta, tree: language.Node) -> tuple[str, ...] | None:
+    """Keys that a filter names. Strings with letters compare without case, so they cannot be looked up."""
+    if len(meta.key) != 1 or meta.key[0] == "SurrogateKey":
+        return None
+    found = language.literals(tree, meta.key[0])
+    if found is None or len(found) > _ENOUGH_KEYS:
+        return None
+    if any(one.type != "guid" and not str(one.value).isdecimal() for one in found):
+        return None
+    return tuple(str(one.value) for one in found)
+
+
+def _narrowing(meta: TypeMeta, tree: language.Node) -> Narrowing | None:
+    for name, one in meta.properties.items():
+        if one.type != "Edm.Guid":
+            continue
+        found = language.literals(tree, name)
+        if found and all(constant.type == "guid" for constant in found):
+            return Narrowing(name=name, values=tuple(str(constant.value) for constant in found))
+    return None
 
 
 def _without(test: Test | None, hidden: Test) -> Test:

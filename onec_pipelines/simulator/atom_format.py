@@ -1,6 +1,4 @@
-"""Atom as 1C prints it: feeds, entries, record sets, tombstones.
-
-See PROTOCOL §2.3), with the structure of the genuine recordings.
+"""Atom as 1C prints it, with the structure of the genuine recordings: feeds, entries, record sets (PROTOCOL §2.3).
 
 Printing only; reading of request bodies is in `bodies.py`.
 """

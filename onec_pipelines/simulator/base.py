@@ -5,12 +5,13 @@ Here belongs finding rows; what a write means is in `writing.py`, what a query m
 
 from __future__ import annotations
 
+import hashlib
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from onec_pipelines.simulator import errors
-from onec_pipelines.simulator.kinds import UNDEFINED, Kinds, TypeMeta
+from onec_pipelines.simulator.kinds import UNDEFINED, ZERO_GUID, Kinds, TypeMeta
 from onec_pipelines.simulator.shape import NAMESPACE, Shape
 from onec_pipelines.simulator.source import Data, Key, Row, Table
 from onec_pipelines.simulator.tables import EmptyTable, FlatTable, GroupedTable, LiveTable, StoredTable
@@ -74,6 +75,11 @@ class Base:
         self.masks = {f"{NAMESPACE}.{name}": unavailable(name) for name in hidden}
         self._tables: dict[str, LiveTable] = {}
 
+    @property
+    def writes(self) -> int:
+        """A number that differs after every write to any set."""
+        return sum(table.version for table in self._tables.values())
+
     def meta(self, name: str) -> TypeMeta:
         """The type of a set; raises OdataError 404 code 8 when it is not published."""
         if name not in self.shape.sets:
@@ -130,14 +136,12 @@ class Base:
 
 
 class Movements:
-    """Balances of accumulation registers.
-
-    The generated ones, corrected by record sets written since the start.
-    """
+    """What records written since the start change in the balances of accumulation registers."""
 
     def __init__(self, base: Base) -> None:
         self._base = base
         self._written: dict[str, dict[Key, tuple[Sequence[Row], Sequence[Row]]]] = {}
+        self._present: dict[str, dict[bytes, Decimal]] = {}
 
     def replaced(self, register: str, recorder: Key, before: Sequence[Row], after: Sequence[Row]) -> None:
         """Remember that the records of a recorder changed."""
@@ -145,21 +149,50 @@ class Movements:
         first = sets[recorder][0] if recorder in sets else before
         sets[recorder] = (first, after)
 
-    def written(self, register: str) -> bool:
-        """Whether records of the register were written since the start."""
-        return bool(self._written.get(register))
-
-    def balance(self, register: str, dimensions: Sequence[str], resources: Sequence[str]) -> list[Row]:
-        """Present balances by all dimensions, zero rows left out."""
-        totals: dict[Key, Row] = {}
-        for row in self._base.data.balance(register):
-            add(totals, row, dimensions, resources, sign=1)
+    def changes(self, register: str, resources: Sequence[str]) -> Iterator[Row]:
+        """Records that came, and those that went with their resources negated, receipts and expenses as they are."""
         for before, after in self._written.get(register, {}).values():
-            for records, sign in ((before, -1), (after, 1)):
-                for row in records:
-                    if row.get("Active", True):
-                        add(totals, row, dimensions, resources, sign=sign * direction(row))
-        return [row for row in totals.values() if any(row[name] for name in resources)]
+            yield from after
+            for row in before:
+                yield {**row, **{name: -row[name] for name in resources if row.get(name)}}
+
+    def deltas(self, register: str, dimensions: Sequence[str], resources: Sequence[str]) -> dict[Key, Row]:
+        """What is to be added to the generated balances, by all dimensions."""
+        totals: dict[Key, Row] = {}
+        for row in self.changes(register, resources):
+            if row.get("Active", True):
+                add(totals, row, dimensions, resources, sign=direction(row))
+        return totals
+
+    def left(self, register: str, dimensions: Sequence[str], resource: str) -> Callable[[Key], Decimal]:
+        """How much there is now of a resource by its dimensions; the generated part is computed once and kept."""
+        present = self._present.get(register)
+        if present is None:
+            rows = self._base.data.balance(register)
+            present = {_digest(key_of(row, dimensions)): decimal(row.get(resource)) for row in rows}
+            self._present[register] = present
+        known, deltas = present, self.deltas(register, dimensions, (resource,))
+
+        def amount(key: Key) -> Decimal:
+            delta = deltas.get(key)
+            return known.get(_digest(key), Decimal(0)) + (decimal(delta[resource]) if delta else Decimal(0))
+
+        return amount
+
+
+def _digest(key: Key) -> bytes:
+    return hashlib.blake2b("\0".join(key).encode(), digest_size=12).digest()
+
+
+def key_of(row: Row, dimensions: Sequence[str]) -> Key:
+    """The dimensions of a row as text; those that are left out are empty."""
+    return tuple(str(row.get(name) or _empty_dimension(name)) for name in dimensions)
+
+
+def _empty_dimension(name: str) -> str:
+    if name.endswith("_Key"):
+        return ZERO_GUID
+    return UNDEFINED if name.endswith("_Type") else ""
 
 
 def direction(row: Row) -> int:
@@ -171,7 +204,7 @@ def add(
     totals: dict[Key, Row], row: Row, dimensions: Sequence[str], resources: Iterable[str], *, sign: int
 ) -> None:
     """Add the resources of a row to the total of its dimensions (given as wire names, types included)."""
-    key = tuple(str(row.get(name, UNDEFINED if name.endswith("_Type") else "")) for name in dimensions)
+    key = key_of(row, dimensions)
     total = totals.get(key)
     if total is None:
         total = {name: row[name] for name in dimensions if name in row}

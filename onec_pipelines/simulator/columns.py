@@ -1,6 +1,4 @@
-"""What of a row is answered.
-
-The selected properties in wire order, rows of sections, links, presentations, expansions.
+"""What of a row is answered: selected properties in wire order, sections, links, presentations, expansions.
 
 Formats only print what is listed here; parsing of `$select` and `$expand` is elsewhere.
 """

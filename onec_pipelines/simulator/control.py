@@ -1,6 +1,4 @@
-"""The control endpoint, on a port of its own.
-
-Faults, switches that change while the simulator runs, counters, true rows.
+"""The control endpoint, on a port of its own: faults, switches that change at once, counters, true rows.
 
 Everything is JSON. It is never delayed, never faulty and needs no password: it listens where the simulator
 listens.
@@ -16,9 +14,11 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from onec_pipelines.simulator import urls
+from onec_pipelines.simulator.answers import local_now
 from onec_pipelines.simulator.errors import OdataError
 from onec_pipelines.simulator.faults import ATTRIBUTES
 from onec_pipelines.simulator.http import Request, Response
+from onec_pipelines.simulator.living import Life
 from onec_pipelines.simulator.options import change
 from onec_pipelines.simulator.service import Service
 from onec_pipelines.simulator.writing import Manner
@@ -48,6 +48,9 @@ class Control:
             ("GET", "exchange"): self._exchange,
             ("POST", "exchange"): self._register,
             ("DELETE", "sessions"): self._drop_sessions,
+            ("GET", "day"): self._kinds,
+            ("POST", "day"): self._work,
+            ("GET", "oracle"): self._oracle,
         }
 
     async def handle(self, request: Request) -> Response:
@@ -83,7 +86,7 @@ class Control:
             "sessions_refused": service.sessions.refused,
             "sessions_open": service.sessions.open_count(),
             "sessions_most": service.sessions.longest,
-            "rows_scanned": service.odata.reader.scanned,
+            "rows_scanned": service.odata.reader.scanner.scanned,
             "bugs": list(service.bugs),
             "cpu_seconds": round(service.times.cpu, 4),
         }
@@ -94,7 +97,7 @@ class Control:
         service.statuses.clear()
         service.log.clear()
         service.sessions.started = service.sessions.refused = service.sessions.longest = 0
-        service.odata.reader.scanned = 0
+        service.odata.reader.scanner.scanned = 0
         service.times.cpu = 0.0
         return {}
 
@@ -132,7 +135,7 @@ class Control:
         return {"count": len(table), "rows": [table.meta.complete(row) for row in rows]}
 
     def _manner(self) -> Manner:
-        return Manner(now="2026-06-15T12:00:00")
+        return Manner(now=local_now(), stock_control=self._service.options.stock_control)
 
     def _write(self, parts: list[str], body: Any, _query: dict[str, str]) -> Any:
         """Create a row, or change the one whose key the address names, as a user of 1C would."""
@@ -156,6 +159,26 @@ class Control:
 
     def _register(self, parts: list[str], _body: Any, _query: dict[str, str]) -> dict[str, int]:
         return {"registered": self._service.writes.exchange.register_all(parts[0])}
+
+    def _life(self) -> Life:
+        if self._service.life is None:
+            self._service.life = Life(self._service.base, self._service.writes.writer, self._manner())
+        return self._service.life
+
+    def _kinds(self, _parts: list[str], _body: Any, _query: dict[str, str]) -> dict[str, Any]:
+        return {"next": self._life().number, "kinds": self._life().kinds}
+
+    def _work(self, _parts: list[str], body: Any, _query: dict[str, str]) -> list[dict[str, Any]]:
+        """The next steps of the shop's day: `{"steps": 100}`, all of one `kind` if it is given."""
+        wish = dict(body or {})
+        done = self._life().work(int(wish.get("steps", 1)), kind=wish.get("kind"))
+        self._service.writes.states.settle("")
+        return done
+
+    def _oracle(self, parts: list[str], _body: Any, _query: dict[str, str]) -> Any:
+        """The true state, told straight from the rows: what a shop database must equal."""
+        oracle = self._life().oracle
+        return oracle.tell(parts[0]) if parts else {"topics": oracle.topics}
 
     def _drop_sessions(self, _parts: list[str], _body: Any, _query: dict[str, str]) -> dict[str, int]:
         self._service.sessions.drop_all()

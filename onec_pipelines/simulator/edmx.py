@@ -1,6 +1,4 @@
-"""The XML of `$metadata`: read any 1C EDMX file into a `Shape`, and write a `Shape` as 1C does.
-
-See PROTOCOL §1.4.
+"""The XML of `$metadata`: read any 1C EDMX file into a `Shape`, write a `Shape` as 1C does (PROTOCOL §1.4).
 
 Only syntax belongs here. A document type declaration is refused, so that a stranger's file cannot expand
 entities.

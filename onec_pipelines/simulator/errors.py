@@ -1,6 +1,4 @@
-"""Refusals of the simulated server: 1C's error codes with their texts.
-
-See PROTOCOL §8), and bodies in JSON, Atom and HTML.
+"""Refusals of the simulated server: 1C's codes and texts, and bodies in JSON, Atom and HTML (PROTOCOL §8).
 
 `OdataError` is what the OData service answers; `HostError` is what the web server or the web extension
 answers around it.
@@ -105,10 +103,7 @@ def html_page(title: str, text: str) -> bytes:
 
 
 def maintenance(path: str) -> HostError:
-    """The infobase is blocked: 403 with the JSON of a virtual-resource exception and a BOM in front.
-
-    See PROTOCOL §8.3.
-    """
+    """The infobase is blocked: 403, a virtual-resource exception in JSON behind a BOM (PROTOCOL §8.3)."""
     reason = "Ведутся технические работы"
     body = {
         "#exception": "{http://v8.1c.ru/8.2/virtual-resource-system}Exception",

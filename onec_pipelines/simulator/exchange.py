@@ -58,7 +58,7 @@ class Exchange:
                 continue
             table = self._base.table(plan)
             for row in table.rows(0, len(table)):
-                if not row.get("ThisNode") and row.get("Ref_Key", ZERO_GUID) != ZERO_GUID:
+                if not _is_own(row):
                     yield plan, str(row["Ref_Key"])
 
     def changed(self, name: str, key: Key, _row: Row | None) -> None:
@@ -92,10 +92,7 @@ class Exchange:
         return (plan, guid), int(number)
 
     def select(self, query: dict[str, str], answers: Answers, *, tombstones: bool) -> Response:
-        """`SelectChanges`: what was sent in this message before, and everything new.
-
-        Which is stamped with it.
-        """
+        """`SelectChanges`: what this message carried before, and everything new, which it carries from now on."""
         node, number = self.node(query)
         queue = self.queue(node)
         parts = [atom_format.feed_head(answers.root)]
@@ -156,6 +153,11 @@ class Exchange:
             for node in self.nodes():
                 self.queue(node).changes[name, table.key_of(row)] = None
         return len(table)
+
+
+def _is_own(row: Row) -> bool:
+    """Whether this is the node of the base itself: it is not marked on the wire (PROTOCOL §1.4), its code is zeros."""
+    return bool(row.get("ThisNode")) or not str(row.get("Code") or "0").strip("0 ")
 
 
 def _base64_message() -> str:

@@ -1,6 +1,4 @@
-"""Scripted misbehaviour, named after Toxiproxy's toxics where they match.
-
-When a fault fires, and what it then does.
+"""Scripted misbehaviour, named after Toxiproxy's toxics where they match: when it comes, and what it does.
 
 A fault is data (`Fault`); which ones fire for a request becomes one `Plan`. Carrying it out is up to
 `service.py`, `reading.py` and `http.py`.

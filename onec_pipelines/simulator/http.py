@@ -1,6 +1,4 @@
-"""HTTP/1.1 on a socket: h11 for the grammar, asyncio for the bytes, and answers that may drip.
-
-Stop half-way or reset.
+"""HTTP/1.1 on a socket: h11 for the grammar, asyncio for the bytes; answers may drip, stop half-way or reset.
 
 Knows nothing of OData. A handler is an async function from `Request` to `Response`.
 """
@@ -63,7 +61,7 @@ class Response:
         return replace(self, delivery=delivery)
 
 
-class Disconnect(Exception):  # noqa: N818 - not an error: a handler asks for it
+class Disconnect(Exception):
     """Raised by a handler to end the connection with a TCP reset instead of an answer."""
 
 
@@ -231,6 +229,7 @@ _REASONS = {
     405: "Method Not Allowed",
     406: "Not Acceptable",
     409: "Conflict",
+    411: "Length Required",
     412: "Precondition Failed",
     414: "Request-URI Too Long",
     415: "Unsupported Media Type",

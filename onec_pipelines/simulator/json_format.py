@@ -1,6 +1,4 @@
-"""JSON as 1C prints it: a line per member, no indentation, `},{` between rows, Int64 in quotes.
-
-See PROTOCOL §2.1-2.2.
+"""JSON as 1C prints it: a line per member, no indentation, `},{` between rows (PROTOCOL §2.1-2.2).
 
 The fragments of one selection are prepared once; a row then costs one `%` of a template.
 """

@@ -1,8 +1,7 @@
 """How a type behaves on the wire: its kind, wire order, empty values, sections and references.
 
-The query language asks here.
-
-Derived from a `Shape` alone. Lengths of strings, which `$metadata` does not tell, are in `limits.py`.
+Derived from a `Shape` alone; the query language asks here. Lengths of strings, which `$metadata` does not
+tell, are in `limits.py`.
 """
 
 from __future__ import annotations
@@ -157,10 +156,7 @@ class TypeMeta:
         return name in self.composites
 
     def unlimited(self, name: str) -> bool:
-        """Whether this is a string without a length limit, which cannot be compared or ordered by.
-
-        See PROTOCOL §3.1.
-        """
+        """Whether this string has no length limit, so that it cannot be compared or ordered by (PROTOCOL §3.1)."""
         return self.property_type(name) == "Edm.String" and limits.unlimited(name)
 
 
@@ -199,10 +195,7 @@ class Kinds:
         return self._rows[name]
 
     def _navigation(self, name: str) -> Mapping[str, str]:
-        """Navigation of a row type.
-
-        As the entity type of the same rows declares it, for complex types declare none.
-        """
+        """Navigation of a row type: complex types declare none, the entity type of the same rows does."""
         base = name.rsplit("_", 1)[0]
         for candidate in (f"{base}_RecordType", base):
             found = self.shape.entities.get(candidate)

@@ -1,9 +1,6 @@
-"""Lengths of string attributes, which `$metadata` does not publish: known ones of UT 11.
+"""Lengths of string attributes by name, which `$metadata` does not publish: known ones of UT 11 (PROTOCOL §11).
 
-See PROTOCOL §11), by attribute name.
-
-Longer strings are silently cut when written (PROTOCOL §4.2); unlimited ones cannot be compared (PROTOCOL
-§3.1).
+Longer strings are silently cut when written (PROTOCOL §4.2), unlimited ones cannot be compared (PROTOCOL §3.1).
 """
 
 from __future__ import annotations
@@ -59,8 +56,5 @@ def unlimited(name: str) -> bool:
 
 
 def padded(type_name: str, name: str) -> bool:
-    """Whether the attribute is a fixed-length string, which comes right-padded with spaces.
-
-    See PROTOCOL §1.5.
-    """
+    """Whether the attribute is a fixed-length string, which is right-padded with spaces (PROTOCOL §1.5)."""
     return f"{type_name}.{name}" in _PADDED

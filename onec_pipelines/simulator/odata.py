@@ -1,6 +1,4 @@
-"""The OData service: what a parsed address means and which part answers it.
-
-Reading is here, writing is handed on.
+"""The OData service: what a parsed address means and which part answers it. Reading is here, writing elsewhere.
 
 No sockets, sessions or faults: `service.py` puts those around it.
 """
@@ -20,7 +18,8 @@ from onec_pipelines.simulator.errors import OdataError
 from onec_pipelines.simulator.http import Request, Response
 from onec_pipelines.simulator.kinds import TypeMeta
 from onec_pipelines.simulator.options import Options
-from onec_pipelines.simulator.reading import Distortion, Reader, Test
+from onec_pipelines.simulator.reading import Distortion, Reader
+from onec_pipelines.simulator.scanning import Test
 from onec_pipelines.simulator.shape import NAMESPACE, Shape
 from onec_pipelines.simulator.source import Key, Row
 from onec_pipelines.simulator.urls import Resource, Segment
@@ -147,10 +146,7 @@ class OData:
         return Done(response=response, rows=page.size, function=True)
 
     def hidden(self, name: str, query: Mapping[str, str], options: Options) -> Test | None:
-        """The test of rows that row-level security hides.
-
-        Without `allowedOnly` meeting one is 401 code 20 (PROTOCOL §3).
-        """
+        """The test of rows that row-level security hides; without `allowedOnly` meeting one is 401 code 20."""
         every = restricted(options).get(name)
         if not every:
             return None

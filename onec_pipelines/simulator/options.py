@@ -1,7 +1,4 @@
-"""Every switch of the simulator, once, typed, with PROTOCOL §12's defaults.
-
-The command line is made from these fields.
-"""
+"""Every switch of the simulator, once, typed, with PROTOCOL §12's defaults. The command line is made from it."""
 
 from __future__ import annotations
 
@@ -36,6 +33,7 @@ class Options:
     user: str = _option("odata", "login of the technical user")
     password: str = _option("odata", "password of the technical user")
 
+    day: int = _option(0, "steps of business done before serving: orders, prices, receipts, edits, deletions")
     metadata: str = _option(
         "", "an EDMX file: serve a base of this shape (data that the shop lacks is invented)"
     )

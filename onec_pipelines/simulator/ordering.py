@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from onec_pipelines.simulator.kinds import TypeMeta
@@ -19,9 +20,9 @@ _SECTION = ("Ref_Key", "LineNumber")
 
 @dataclass(frozen=True, kw_only=True)
 class Ordering:
-    """How rows are ordered. `unstable`.
+    """How rows are ordered.
 
-    Rows with equal keys come as they please, another way on every page.
+    `unstable`: rows with equal keys come as they please, another way on every page.
     """
 
     text: str = ""
@@ -39,15 +40,20 @@ class Ordering:
         """Whether no part is descending, so that one comparison of keys decides."""
         return not any(descending for _, descending in self.parts)
 
-    def key(self, row: Row) -> tuple[Any, ...]:
-        """What a complete row is compared by."""
-        return tuple((value is not None, value) for value in (part(row) for part, _ in self.parts))
+    def key(self, row: Row) -> Any:
+        """What a complete row is compared by: the value of the only part, or a tuple of all."""
+        if len(self.parts) == 1:
+            return self.parts[0][0](row)
+        return tuple(part(row) for part, _ in self.parts)
 
-    def arrange(self, keys: Sequence[tuple[Any, ...]]) -> list[int]:
+    def arrange(self, keys: Sequence[Any]) -> list[int]:
         """Indices of the keys in order; equal keys keep their native order."""
         order = list(range(len(keys)))
+        if len(self.parts) == 1:
+            order.sort(key=keys.__getitem__, reverse=self.parts[0][1])
+            return order
         for at in reversed(range(len(self.parts))):
-            order.sort(key=lambda index: keys[index][at], reverse=self.parts[at][1])
+            order.sort(key=partial(_part, keys, at), reverse=self.parts[at][1])
         return order
 
     def sort(self, rows: list[Row], meta: TypeMeta) -> list[Row]:
@@ -56,6 +62,10 @@ class Ordering:
             return sorted(rows, key=_presentation, reverse=self.descending)
         keys = [self.key(meta.complete(row)) for row in rows]
         return [rows[index] for index in self.arrange(keys)]
+
+
+def _part(keys: Sequence[Any], at: int, index: int) -> Any:
+    return keys[index][at]
 
 
 def _presentation(row: Row) -> tuple[str, str, str]:
@@ -68,7 +78,7 @@ def plan(
 ) -> Ordering:
     """Make the ordering of parsed `$orderby` items.
 
-    (name, key function or None for "by presentation", descending).
+    An item is (name, key function or None for "by presentation", descending).
     """
     names = tuple(name for name, _, _ in parts)
     if meta.kind == "recorder_register" or not parts:

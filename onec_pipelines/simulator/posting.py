@@ -1,6 +1,4 @@
-"""What posting a document does to registers.
-
-A small model of UT 11's handlers for prices, receipts, orders, sales and returns.
+"""What posting does to registers: a small model of UT 11's prices, receipts, orders, sales and returns.
 
 Checks give the Russian texts of the configuration (PROTOCOL §4.6); nothing is written here, `writing.py` does
 that.
@@ -31,6 +29,7 @@ SHIPPING = "AccumulationRegister_РаспоряженияНаОтгрузку"
 TO_SHIP = "AccumulationRegister_ТоварыКОтгрузке"
 PRICE = "InformationRegister_ЦеныНоменклатуры"
 PRICE_25 = "InformationRegister_ЦеныНоменклатуры25"
+MODELLED = frozenset((STOCK, SUPPLY, SHIPPING, TO_SHIP, PRICE, PRICE_25))
 _DIMENSIONS = (
     "Номенклатура_Key",
     "Характеристика_Key",
@@ -90,10 +89,10 @@ def _check_goods(base: Base, name: str, row: Row, section: str) -> None:
             raise refuse(base, name, row, text)
 
 
-def records(name: str, row: Row) -> list[Record]:
+def records(base: Base, name: str, row: Row) -> list[Record]:
     """The movements of a document that passed the checks; none for documents the model does not know."""
     make = _MAKERS.get(name)
-    return list(make(row)) if make is not None else []
+    return list(make(row, base)) if make is not None else []
 
 
 def check_stock(base: Base, movements: Movements, name: str, row: Row, made: list[Record]) -> None:
@@ -104,10 +103,9 @@ def check_stock(base: Base, movements: Movements, name: str, row: Row, made: lis
             taken[tuple(str(one.values[part]) for part in _DIMENSIONS)] += decimal(one.values["ВНаличии"])
     if not taken:
         return
-    for left in movements.balance(STOCK, _DIMENSIONS, ("ВНаличии", "КОтгрузке")):
-        key = tuple(str(left.get(part, ZERO_GUID)) for part in _DIMENSIONS)
-        if key in taken:
-            taken[key] -= decimal(left["ВНаличии"])
+    left = movements.left(STOCK, _DIMENSIONS, "ВНаличии")
+    for key in taken:
+        taken[key] -= left(key)
     for key, missing in taken.items():
         if missing > 0:
             goods = base.resolve("Catalog_Номенклатура", key[0])
@@ -142,19 +140,29 @@ def _place(row: Row, line: Row) -> str:
     return own if own != ZERO_GUID else str(row.get("Склад_Key") or ZERO_GUID)
 
 
-def _receipt(row: Row) -> Iterator[Record]:
+def _receipt(row: Row, _base: Base) -> Iterator[Record]:
     for line in row.get("Товары") or ():
         yield from _stock(row, line, receipt=True)
 
 
-def _sale(row: Row) -> Iterator[Record]:
+def _sale(row: Row, base: Base) -> Iterator[Record]:
     if row.get("Статус") == "КПредоплате":
         return
     for line in row.get("Товары") or ():
         yield from _stock(row, line, receipt=False)
         order = _order_of(row, line)
         if order:
-            yield from _demand(row, line, order, sign="Expense")
+            supplied = _supply_of(base, order, line)
+            yield from _demand(row, {**line, "ВариантОбеспечения": supplied}, order, sign="Expense")
+
+
+def _supply_of(base: Base, order: str, line: Row) -> str:
+    """How the ordered line of these goods is supplied; a sale frees what its order reserved."""
+    ordered = base.resolve(ORDER, order) or {}
+    for one in ordered.get("Товары") or ():
+        if all(one.get(name) == line.get(name) for name in ("Номенклатура_Key", "Характеристика_Key")):
+            return str(one.get("ВариантОбеспечения") or "")
+    return "СоСклада"
 
 
 def order_of(row: Row) -> str:
@@ -169,8 +177,8 @@ def _order_of(row: Row, line: Row) -> str:
     return ""
 
 
-def _order(row: Row) -> Iterator[Record]:
-    if row.get("Статус") in {"НеСогласован", "Закрыт"}:
+def _order(row: Row, _base: Base) -> Iterator[Record]:
+    if row.get("Статус") == "НеСогласован":
         return
     for line in row.get("Товары") or ():
         if not line.get("Отменено"):
@@ -210,7 +218,7 @@ def _demand(row: Row, line: Row, order: str, *, sign: str) -> Iterator[Record]:
 _FROM_STOCK = frozenset(("Отгрузить", "СоСклада"))
 
 
-def _prices(row: Row) -> Iterator[Record]:
+def _prices(row: Row, _base: Base) -> Iterator[Record]:
     if row.get("Статус") == "НеСогласован":
         return
     for section, register in (("Товары", PRICE), ("Товары2_5", PRICE_25)):
@@ -223,7 +231,7 @@ def _prices(row: Row) -> Iterator[Record]:
             yield Record(register=register, values=values)
 
 
-_MAKERS: dict[str, Callable[[Row], Iterator[Record]]] = {
+_MAKERS: dict[str, Callable[[Row, Base], Iterator[Record]]] = {
     ORDER: _order,
     SALE: _sale,
     RETURN: _receipt,

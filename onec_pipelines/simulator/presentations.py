@@ -1,7 +1,4 @@
-"""Texts that 1C shows for values: names of objects, numbers and dates of documents, «Да» and «Нет».
-
-See PROTOCOL §3, `____Presentation`.
-"""
+"""Texts that 1C shows for values: names of objects, numbers and dates of documents, «Да», «Нет» (PROTOCOL §3)."""
 
 from __future__ import annotations
 

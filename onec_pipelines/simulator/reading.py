@@ -1,6 +1,4 @@
-"""Reading a set: which rows, in which order, which page.
-
-Long scans give way to other requests and are remembered.
+"""Reading a set: which rows, in which order, which page. Long scans give way to other requests.
 
 The order and paging behaviours of PROTOCOL §3.3 live here; what a filter means is the query language's.
 """
@@ -16,10 +14,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from onec_pipelines.simulator.ordering import Ordering
+from onec_pipelines.simulator.scanning import Narrowing, Scanner, Test
 from onec_pipelines.simulator.source import Row
-from onec_pipelines.simulator.tables import BLOCK, LiveTable, gather
+from onec_pipelines.simulator.tables import BLOCK, LiveTable, StoredTable, gather
 
-Test = Callable[[Row], bool]
 _REMEMBERED = 24
 
 
@@ -33,6 +31,8 @@ class Wish:
     test: Test | None = None
     filter_text: str = ""
     keys: tuple[str, ...] | None = None
+    narrowing: Narrowing | None = None
+    stamp: int = 0
     ordering: Ordering
     top: int | None = None
     skip: int = 0
@@ -41,10 +41,7 @@ class Wish:
 
 @dataclass(frozen=True, kw_only=True)
 class Distortion:
-    """How a faulty server pages.
-
-    Rows repeated in a page, pages shifted by rows that came or went, `$skip` not honoured, any order.
-    """
+    """How a faulty server pages: rows repeated, pages shifted, `$skip` not honoured, any order."""
 
     duplicates: int = 0
     shift: int = 0
@@ -81,10 +78,7 @@ class Distortion:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """A page: how many rows it has, the rows in chunks.
-
-    And how many rows the filter passes if that was asked.
-    """
+    """A page: how many rows it has, the rows in chunks, and how many rows pass if that was asked."""
 
     size: int
     chunks: Callable[[], Iterator[list[Row]]]
@@ -98,9 +92,11 @@ class Reader:
     """
 
     def __init__(self) -> None:
-        self._memory: OrderedDict[tuple[str, str, str], tuple[int, array[int] | None]] = OrderedDict()
+        self._memory: OrderedDict[tuple[str, str, str], tuple[tuple[int, int], array[int] | None]] = (
+            OrderedDict()
+        )
         self._busy: dict[tuple[str, str, str], asyncio.Lock] = {}
-        self.scanned = 0
+        self.scanner = Scanner()
 
     async def page(self, table: LiveTable, wish: Wish, *, name: str) -> Page:
         """Find a page. Raises what the filter's test raises."""
@@ -138,35 +134,41 @@ class Reader:
         key = (name, wish.filter_text, wish.ordering.text)
         lock = self._busy.setdefault(key, asyncio.Lock())
         async with lock:
-            version = table.version
+            version = (table.version, wish.stamp)
             known = self._memory.get(key)
             if known is not None and known[0] == version:
                 self._memory.move_to_end(key)
                 return known[1]
-            positions = await self._scan(table, wish)
+            positions = await self._found(table, wish, name)
             self._memory[key] = (version, positions)
             while len(self._memory) > _REMEMBERED:
                 old, _ = self._memory.popitem(last=False)
                 self._busy.pop(old, None)
             return positions
 
-    async def _scan(self, table: LiveTable, wish: Wish) -> array[int] | None:
+    async def _found(self, table: LiveTable, wish: Wish, name: str) -> array[int] | None:
         ordering = wish.ordering
         if wish.test is None:
             return await self._sorted(table, ordering)
-        hits = array("Q")
-        keys: list[Any] = []
-        async for start, rows in _walk(table):
-            self.scanned += len(rows)
-            for at, row in enumerate(rows, start):
-                full = table.meta.complete(row)
-                if wish.test(full):
-                    hits.append(at)
-                    if not ordering.native:
-                        keys.append(ordering.key(full))
+        hits = await self._hits(table, wish, wish.test, name)
         if ordering.native:
             return array("Q", reversed(hits)) if ordering.descending else hits
+        keys: list[Any] = []
+        for start in range(0, len(hits), BLOCK):
+            rows = gather(table, hits[start : start + BLOCK])
+            keys += [ordering.key(table.meta.complete(row)) for row in rows]
+            await asyncio.sleep(0)
         return array("Q", (hits[index] for index in ordering.arrange(keys)))
+
+    async def _hits(self, table: LiveTable, wish: Wish, test: Test, name: str) -> array[int]:
+        if isinstance(table, StoredTable):
+            text = f"{wish.filter_text}\0{wish.stamp}"
+            return await self.scanner.positions(table, name, text, test, wish.narrowing)
+        hits = array("Q")
+        async for start, rows in _walk(table):
+            self.scanner.scanned += len(rows)
+            hits.extend(at for at, row in enumerate(rows, start) if test(table.meta.complete(row)))
+        return hits
 
     async def _sorted(self, table: LiveTable, ordering: Ordering) -> array[int] | None:
         """Sort all rows; a table that already stands in that order costs no memory."""
@@ -174,7 +176,7 @@ class Reader:
         keys: list[Any] = []
         if ordering.ascending_only:
             async for _, rows in _walk(table):
-                self.scanned += len(rows)
+                self.scanner.scanned += len(rows)
                 for row in rows:
                     key = ordering.key(table.meta.complete(row))
                     if previous is not None and key < previous:

@@ -1,6 +1,7 @@
 """Recorded traffic: its file format, a proxy that records in front of a real base, answers from a recording.
 
-A recording is JSON Lines, one exchange a line; personal data is masked before writing, credentials are left out.
+A recording is JSON Lines, one exchange a line. Personal data is masked before writing; credentials are not
+written at all.
 """
 
 from __future__ import annotations

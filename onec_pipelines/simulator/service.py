@@ -1,8 +1,6 @@
 """One published base behind its web server: who may enter, what it costs, what is counted.
 
-Around the OData service.
-
-Order of things: faults, web server, maintenance, login, session, the request itself, latency.
+Order of things: faults, web server, login, maintenance, session, the request itself, latency.
 """
 
 from __future__ import annotations
@@ -22,12 +20,14 @@ from onec_pipelines.simulator.base import Base
 from onec_pipelines.simulator.errors import HostError, OdataError
 from onec_pipelines.simulator.faults import Faults, Plan
 from onec_pipelines.simulator.http import Disconnect, Request, Response
+from onec_pipelines.simulator.living import Life
 from onec_pipelines.simulator.odata import Ask, Done, OData
 from onec_pipelines.simulator.options import Options
 from onec_pipelines.simulator.query import QueryError
 from onec_pipelines.simulator.replay import Replayer, load
 from onec_pipelines.simulator.sessions import Lease, Sessions
 from onec_pipelines.simulator.writes import Writes
+from onec_pipelines.simulator.writing import Manner
 
 _LIMITS = {"apache": 8190, "nginx": 8192, "iis": 16384, "none": 1 << 20}
 _IIS_QUERY = 2048
@@ -50,6 +50,12 @@ class Service:
         self.options = options
         self.odata = OData(base)
         self.writes = Writes(self.odata, options)
+        self.life: Life | None = None
+        if options.day:
+            self.life = Life(
+                base, self.writes.writer, Manner(now=local_now(), stock_control=options.stock_control)
+            )
+            self.life.work(options.day)
         self.sessions = Sessions()
         self.requests: Counter[str] = Counter()
         self.statuses: Counter[int] = Counter()
@@ -243,6 +249,11 @@ def check_limits(request: Request, options: Options) -> None:
     server = options.web_server
     line = len(request.method) + len(request.path) + len(request.query) + 12
     if server == "iis":
+        unsized = "content-length" not in request.headers and "transfer-encoding" not in request.headers
+        if unsized and request.method in {"POST", "PATCH", "PUT", "DELETE"}:
+            raise HostError(
+                411, errors.html_page("Length Required", "HTTP Error 411. The request needs a length.")
+            )
         if len(request.query) > _IIS_QUERY:
             raise HostError(404, errors.html_page("404.15 - Not Found", "The query string is too long."))
         if any(len(part) > _IIS_SEGMENT for part in urls.decode(request.path).split("/")):

@@ -1,6 +1,4 @@
-"""The shape of a published base: types, keys, navigation, functions, enumerations.
-
-As plain data and as a JSON file.
+"""The shape of a published base: types, keys, navigation, functions, enumerations; in memory and as JSON.
 
 Here belongs what `$metadata` says. Reading and writing its XML is in `edmx.py`; how a type behaves on the
 wire is in `kinds.py`.
@@ -97,17 +95,11 @@ class Shape:
         return name == f"{candidate}_RecordType" or f"{name}_RowType" in rows
 
     def objects(self) -> list[str]:
-        """Names of the metadata objects (`Catalog_X`).
-
-        Without their tabular sections and `_RecordType` sets.
-        """
+        """Names of the metadata objects (`Catalog_X`), without tabular sections and `_RecordType` sets."""
         return [name for name, owner in self.owners.items() if owner == name]
 
     def restricted(self, published: Iterable[str]) -> Shape:
-        """The shape of a smaller composition: scalars stay, navigation to unpublished objects goes.
-
-        See PROTOCOL §1.4.
-        """
+        """The shape of a smaller composition: navigation to unpublished objects goes (PROTOCOL §1.4)."""
         wanted = set(published)
         sets = {name: type_ for name, type_ in self.sets.items() if self.owners[name] in wanted}
         types = set(sets.values())

@@ -35,9 +35,9 @@ class Table(Protocol):
         ...
 
     def find(self, key: Key) -> int | None:
-        """Give the position of the row with this key (values in the order of the type's key), or None.
+        """Give the position of the row with this key, or None; without a scan.
 
-        Without a scan.
+        Values stand in the order of the type's key.
         """
         ...
 

@@ -1,12 +1,10 @@
-"""`СостоянияЗаказовКлиентов`: the state of each order, recomputed some time after what changed it.
-
-See PROTOCOL §11.7.
-"""
+"""`СостоянияЗаказовКлиентов`: the state of each order, recomputed after what changed it (PROTOCOL §11.7)."""
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from decimal import Decimal
 
 from onec_pipelines.simulator.base import Base, decimal
@@ -21,14 +19,18 @@ _ENUM = "СостоянияЗаказовКлиентов"
 _TYPE = f"{NAMESPACE}.{ORDER}"
 
 
+Amounts = defaultdict[str, dict[str, Decimal]]
+OrderOf = Callable[[Row], str]
+
+
 class States:
     """Keeps the register of order states. Hears of writes; `settle` applies what is due."""
 
     def __init__(self, base: Base) -> None:
         self._base = base
         self._due: dict[str, float] = {}
-        self._shipped: dict[str, dict[str, Decimal]] = defaultdict(dict)
-        self._paid: dict[str, dict[str, Decimal]] = defaultdict(dict)
+        self._shipped: Amounts = defaultdict(dict)
+        self._paid: Amounts = defaultdict(dict)
         self._known: dict[str, Row] = {}
         self.lag_ms = 0.0
         known = {name for name, _ in base.shape.enums}
@@ -41,21 +43,18 @@ class States:
         if name == ORDER:
             self._touch(key[0])
         elif name == SALE:
-            order = self._linked(self._shipped, key[0], order_of(row or {}), row)
-            self._touch(order)
+            self._link(self._shipped, name, key, row, order_of)
         elif name == PAYMENT:
-            order = self._linked(self._paid, key[0], _paid_order(row or {}), row)
-            self._touch(order)
+            self._link(self._paid, name, key, row, _paid_order)
 
-    def _linked(
-        self, amounts: dict[str, dict[str, Decimal]], document: str, order: str, row: Row | None
-    ) -> str:
-        if row is None:
-            order = next((one for one, parts in amounts.items() if document in parts), "")
+    def _link(self, amounts: Amounts, name: str, key: Key, row: Row | None, order_of_row: OrderOf) -> None:
+        """Note what a document now adds to its order, against what it added when the base was generated."""
+        first = self._base.stored(name).original(key)
+        order = order_of_row(row or first or {})
         if order:
-            posted = row is not None and row.get("Posted")
-            amounts[order][document] = decimal(row.get("СуммаДокумента")) if posted and row else Decimal(0)
-        return order
+            known = _posted_sum(first) if first is not None and order_of_row(first) == order else Decimal(0)
+            amounts[order][key[0]] = _posted_sum(row) - known
+            self._touch(order)
 
     def _touch(self, order: str) -> None:
         if order:
@@ -97,6 +96,10 @@ class States:
                 "ПроцентДолга": _percent(max(shipped - paid, Decimal(0)), total),
             }
         )
+
+
+def _posted_sum(row: Row | None) -> Decimal:
+    return decimal(row.get("СуммаДокумента")) if row is not None and row.get("Posted") else Decimal(0)
 
 
 def _paid_order(row: Row) -> str:

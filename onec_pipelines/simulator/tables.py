@@ -1,6 +1,4 @@
-"""Tables of a live base.
-
-The generated rows with what was written over them, and sets derived from other sets.
+"""Tables of a live base: generated rows with what was written over them, and sets derived from other sets.
 
 A table has a stable native order and positions; nothing here knows the network, formats or rights.
 """
@@ -55,10 +53,13 @@ class LiveTable(Protocol):
 
 
 def gather(table: LiveTable, positions: Sequence[int]) -> list[Row]:
-    """The rows of some positions in the order asked, read in runs.
+    """The rows of some positions in the order asked; those that are gone by now are left out."""
+    found = fetched(table, positions)
+    return [found[at] for at in positions if at in found]
 
-    Neighbours cost less together than one by one.
-    """
+
+def fetched(table: LiveTable, positions: Sequence[int]) -> dict[int, Row]:
+    """Rows by position, read in runs: neighbours cost less together than one by one."""
     found: dict[int, Row] = {}
     run: list[int] = []
     for at in sorted(set(positions)):
@@ -67,13 +68,13 @@ def gather(table: LiveTable, positions: Sequence[int]) -> list[Row]:
             run = []
         run.append(at)
     _fetch(table, run, found)
-    return [found[at] for at in positions]
+    return found
 
 
 def _fetch(table: LiveTable, run: Sequence[int], found: dict[int, Row]) -> None:
     if run:
         rows = table.rows(run[0], run[-1] + 1)
-        found.update((at, rows[at - run[0]]) for at in run)
+        found.update((at, rows[at - run[0]]) for at in run if at - run[0] < len(rows))
 
 
 class EmptyTable:
@@ -117,6 +118,24 @@ class StoredTable:
     def version(self) -> int:
         """A number that differs after every change."""
         return self._version
+
+    @property
+    def generated_size(self) -> int:
+        """The number of generated rows, deleted ones included."""
+        return self._size
+
+    def generated(self, start: int, stop: int) -> Sequence[Row]:
+        """Generated rows of these positions as they were at the start."""
+        return self._source.rows(start, min(stop, self._size))
+
+    def original(self, key: Key) -> Row | None:
+        """The generated row with this key as it was at the start, or None."""
+        position = self._source.find(key)
+        return None if position is None else self._source.rows(position, position + 1)[0]
+
+    def overlay(self) -> tuple[dict[int, Row], list[int], list[Row]]:
+        """What was written: changed rows by generated position, deleted generated positions in order, added rows."""
+        return self._changed, self._deleted, list(self._added.values())
 
     def __len__(self) -> int:
         """Give the number of rows."""

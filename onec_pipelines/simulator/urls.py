@@ -1,8 +1,6 @@
-"""Addresses: the resource path with its keys and function arguments, literals, and the query string.
+"""Addresses: the resource path with keys and function calls, literals, the query string (PROTOCOL §1.1-1.2).
 
-See PROTOCOL §1.1-1.2, §3.2.
-
-Only syntax belongs here; what a segment means is decided by `routing.py`.
+Only syntax belongs here; what a segment means is decided by `odata.py` and `writes.py`.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ _OPTIONS = frozenset(
 class Segment:
     """One part of the path; `key` maps names to parsed literals.
 
-    The name "" standing for the short form `(guid'…')`.
+    The name "" stands for the short form `(guid'…')`.
     """
 
     name: str

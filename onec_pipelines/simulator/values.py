@@ -1,7 +1,4 @@
-"""Values of request bodies as rows hold them, with 1C's laxness: cut, ignored, accepted or refused by type.
-
-See PROTOCOL §4.2-4.3.
-"""
+"""Values of request bodies with 1C's laxness: cut, ignored, accepted or refused by type (PROTOCOL §4.2-4.3)."""
 
 from __future__ import annotations
 

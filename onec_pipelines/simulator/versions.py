@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from onec_pipelines.simulator.source import Row
 from onec_pipelines.simulator.tables import BLOCK, StoredTable
@@ -12,6 +13,8 @@ from onec_pipelines.simulator.tables import BLOCK, StoredTable
 NEW = "AAAAAAAAAAA="
 _TAIL = re.compile(r"^(.*?)(\d+)\s*$")
 _BYTES = 8
+_CODE_DIGITS = 9
+_NUMBER_DIGITS = 6
 
 
 def bumped(version: str | None) -> str:
@@ -23,42 +26,58 @@ def bumped(version: str | None) -> str:
     return base64.b64encode(((number + 1) % (1 << 8 * _BYTES)).to_bytes(_BYTES, "big")).decode()
 
 
+@dataclass(kw_only=True)
+class _Series:
+    """Numbers of one series: what stands before the digits, how many digits, the last number given."""
+
+    head: str
+    width: int
+    last: int
+
+    def following(self) -> str:
+        self.last += 1
+        return f"{self.head}{self.last:0{self.width}}"
+
+
 class Numbers:
     """Gives codes to catalogs and numbers to documents.
 
-    Numbers of documents start again every year (PROTOCOL §11.7).
+    Numbers of documents start again every year (PROTOCOL §11.7). A series goes on in the form its set has.
     """
 
     def __init__(self) -> None:
-        self._last: dict[tuple[str, str], tuple[str, int, int]] = {}
+        self._series: dict[tuple[str, str], _Series] = {}
 
     def code(self, table: StoredTable) -> str:
         """The next `Code` of a catalog."""
-        return self._next(
-            table, "", "Code", "", lambda: [*table.rows(0, 1), *table.rows(len(table) - 1, len(table))]
-        )
+        key = (table.meta.name, "")
+        if key not in self._series:
+            size = len(table)
+            ends = [*table.rows(0, 1), *table.rows(max(size - 1, 0), size)]
+            found = _best(str(row.get("Code") or "") for row in ends)
+            series = found or _Series(head="", width=_CODE_DIGITS, last=0)
+            series.last = max(series.last, size)
+            self._series[key] = series
+        return self._series[key].following()
 
     def number(self, table: StoredTable, date: str) -> str:
         """The next `Number` of a document of this date."""
-        year = date[:4]
-        return self._next(table, year, "Number", "0000-", lambda: _of_year(table, year))
-
-    def _next(self, table: StoredTable, period: str, field: str, prefix: str, rows: object) -> str:
-        key = (table.meta.name, period)
-        if key not in self._last:
-            self._last[key] = _highest(rows() if callable(rows) else (), field, prefix, len(table))
-        head, width, last = self._last[key]
-        self._last[key] = (head, width, last + 1)
-        return f"{head}{last + 1:0{width}}"
+        key = (table.meta.name, date[:4])
+        if key not in self._series:
+            found = _best(str(row.get("Number") or "") for row in _of_year(table, date[:4]))
+            other = _best(str(row.get("Number") or "") for row in table.rows(0, 1))
+            head, width = (other.head, other.width) if other else ("0000-", _NUMBER_DIGITS)
+            self._series[key] = found or _Series(head=head, width=width, last=0)
+        return self._series[key].following()
 
 
-def _highest(rows: Iterable[Row], field: str, prefix: str, size: int) -> tuple[str, int, int]:
-    found = [match for row in rows if (match := _TAIL.match(str(row.get(field) or "")))]
+def _best(texts: Iterable[str]) -> _Series | None:
+    """The series of the highest of these numbers, or None if there is none."""
+    found = [match for text in texts if (match := _TAIL.match(text))]
     if not found:
-        return prefix, 11 - len(prefix) if prefix else 9, 0
+        return None
     best = max(found, key=lambda match: int(match[2]))
-    last = int(best[2]) if field == "Number" else max(int(best[2]), size)
-    return best[1], len(best[2]), last
+    return _Series(head=best[1], width=len(best[2]), last=int(best[2]))
 
 
 def _of_year(table: StoredTable, year: str) -> Iterable[Row]:

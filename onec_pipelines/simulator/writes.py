@@ -1,7 +1,4 @@
-"""The write half of the service: which method on which address does what, and what it answers.
-
-See PROTOCOL §4.
-"""
+"""The write half of the service: which method on which address does what, and what it answers (PROTOCOL §4)."""
 
 from __future__ import annotations
 

@@ -38,9 +38,9 @@ class Manner:
 
 
 class Writer:
-    """Changes one base. Listeners hear of every row written (the set, its key.
+    """Changes one base.
 
-    The row or None when it is gone).
+    Listeners hear of every row written: the set, its key, and the row or None when it is gone.
     """
 
     def __init__(self, base: Base, movements: Movements) -> None:
@@ -66,6 +66,28 @@ class Writer:
         if meta.kind in _OBJECTS and not manner.loading:
             self._number(meta, table, row, manner)
         self._store(meta, table, row, before=None)
+        return row
+
+    def insert(self, name: str, given: Row, manner: Manner) -> Row:
+        """Write a new row of typed values as it stands, under the key it carries; raises OdataError 400 code 15."""
+        meta = self._base.meta(name)
+        table = self._base.stored(name)
+        row = dict(given)
+        _fill_keys(meta, row)
+        if table.get(table.key_of(row)) is not None:
+            raise OdataError(400, "15", "Сущность с таким ключом уже существует")
+        if meta.kind in _OBJECTS:
+            row["DataVersion"] = versions.NEW
+            self._number(meta, table, row, manner)
+        self._store(meta, table, row, before=None)
+        return row
+
+    def alter(self, name: str, key: Key, changes: Row, manner: Manner) -> Row:
+        """Write typed values into a row; none is a save that changes the version only."""
+        table = self._base.stored(name)
+        before = self._existing(table, key, manner)
+        row = {**before, **changes}
+        self._store(self._base.meta(name), table, row, before=before)
         return row
 
     def _identify(self, meta: TypeMeta, row: Row, body: Mapping[str, Any], manner: Manner) -> None:
@@ -138,10 +160,10 @@ class Writer:
         row = self._document(name, key, manner)
         full = self._base.meta(name).complete(row)
         posting.check(self._base, name, full)
-        made = posting.records(name, full)
+        made = posting.records(self._base, name, full)
         if manner.stock_control and not row.get("Posted"):
             posting.check_stock(self._base, self._movements, name, full, made)
-        self._move(name, row, made)
+        self._move(name, row, made, registers=posting.MODELLED)
         return self._flag(name, row, posted=True)
 
     def unpost(self, name: str, key: Key, manner: Manner) -> Row:
@@ -172,15 +194,21 @@ class Writer:
             table.put(row)
         self._tell(meta.name, key, row)
 
-    def _move(self, name: str, document: Row, made: list[posting.Record]) -> None:
-        """Replace the records that the document has made in every register by new ones."""
+    def _move(
+        self,
+        name: str,
+        document: Row,
+        made: list[posting.Record],
+        registers: frozenset[str] | None = None,
+    ) -> None:
+        """Replace the records that the document has made in these registers (in all: None) by new ones."""
         recorder_type = f"{NAMESPACE}.{name}"
         by_register: dict[str, list[Row]] = defaultdict(list)
         for one in made:
             by_register[one.register].append(one.values)
         for register in self._base.shape.sets:
             meta = self._base.meta(register)
-            if meta.kind != "recorder_register":
+            if meta.kind != "recorder_register" or (registers is not None and register not in registers):
                 continue
             key = _recorder_key(meta, str(document["Ref_Key"]), recorder_type)
             table = self._base.stored(register)

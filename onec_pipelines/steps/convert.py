@@ -6,7 +6,8 @@ Rules over good values are in `contract.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -26,6 +27,9 @@ _EMPTY_DATE = "0001-01-01T00:00:00"
 # Wide enough for every Число of 1C (31 digits, 10 of them after the point) without loss.
 DECIMAL = pa.decimal128(38, 10)
 TIMESTAMP = pa.timestamp("s", tz="UTC")
+# On the first and the last day of the calendar UTC may lie outside of it, where PostgreSQL does not follow.
+_SECOND_DAY = pa.scalar(datetime(1, 1, 2), pa.timestamp("s"))  # noqa: DTZ001 - local time of the base
+_LAST_DAY = pa.scalar(datetime(9999, 12, 31), pa.timestamp("s"))  # noqa: DTZ001 - the same
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +78,18 @@ def _guid(values: Sequence[Any], field: Field, _zone: ZoneInfo) -> Converted:
 
 def _text(values: Sequence[Any], field: Field, _zone: ZoneInfo) -> Converted:
     text = _text_array(values)
+    converted = _transformed(text, field)
+    holds_nul = pc.match_substring(converted.array, "\x00")
+    found = _failures(
+        holds_nul, text, field, rule="text", reason="holds a NUL character, which PostgreSQL cannot store"
+    )
+    if not found:
+        return converted
+    cleared = pc.if_else(holds_nul, pa.scalar(None, pa.string()), converted.array)
+    return replace(converted, array=cleared, failures=[*converted.failures, *found])
+
+
+def _transformed(text: pa.Array, field: Field) -> Converted:
     if field.transform is None:
         return Converted(array=transforms.strip(text), failures=[])
     after = transforms.apply(field.transform, text)
@@ -130,6 +146,9 @@ def _timestamp(values: Sequence[Any], field: Field, zone: ZoneInfo) -> Converted
     parsed = pc.strptime(shaped, format="%Y-%m-%dT%H:%M:%S", unit="s", error_is_null=True)
     # strptime lets 30 February roll over into March; writing the date again shows it.
     again = pc.equal(pc.strftime(parsed, format="%Y-%m-%dT%H:%M:%S"), shaped)
+    again = pc.and_(again, pc.greater_equal(parsed, _SECOND_DAY))
+    if (zone.utcoffset(datetime(9999, 12, 1)) or timedelta()) < timedelta():  # noqa: DTZ001 - local time
+        again = pc.and_(again, pc.less(parsed, _LAST_DAY))
     parsed = pc.if_else(again, parsed, pa.scalar(None, parsed.type))
     # A wall clock that was shown twice is the first of the two; one that was skipped is an hour later.
     local = pd.Series(parsed.to_pandas(types_mapper=None)).dt.tz_localize(

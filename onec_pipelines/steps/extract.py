@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal
@@ -19,6 +19,10 @@ from onec_pipelines.steps.resolve import Plan, published, resolve
 
 # What pandera and COPY like best (PERFORMANCE §3, §6).
 GROUP_ROWS = 20_000
+# Narrow rows come in larger pages, until a page is some 2 MB (PERFORMANCE §1).
+_MAX_ROWS = 10_000
+# Whole tables are large: while one is being read, one more may be under way.
+_WHOLE_AT_ONCE = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +79,7 @@ def make_plan(entity: Entity, client: OnecClient, metadata: Metadata) -> Plan:
 
 def extract(
     client: OnecClient, plan: Plan, *, parts: Sequence[str], pressure: Pressure, resume: Resume
-) -> Iterator[Fetched]:
+) -> Generator[Fetched]:
     """Read the source to its end. `parts` are the keys that split it (one empty string when it is not split)."""
     todo = [part for part in parts if part not in resume.parts_done]
     if plan.entity.source.reading is Reading.WHOLE:
@@ -99,7 +103,7 @@ def _read_paged(
         )
 
     query = SetQuery(resource=plan.resource, select=plan.select, filter=plan.entity.source.filter)
-    policy = PagePolicy(rows=pressure.page_rows, max_rows=max(pressure.page_rows, 1000))
+    policy = PagePolicy(rows=pressure.page_rows, max_rows=max(pressure.page_rows, _MAX_ROWS))
     with read_pages(
         client,
         query,
@@ -144,7 +148,7 @@ def _read_whole(
     queue = list(parts)
     try:
         while queue or waiting:
-            while queue and len(waiting) < pressure.parallel:
+            while queue and len(waiting) < min(pressure.parallel, _WHOLE_AT_ONCE):
                 part = queue.pop(0)
                 waiting.append((part, executor.submit(_get_table, client, plan, part)))
             part, result = waiting.pop(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from onec_pipelines.db.engine import Database, driver_connection
 from onec_pipelines.errors import Stop
@@ -29,7 +29,7 @@ def stored_plan(database: Database, entity: Entity, *, system_name: str) -> tupl
     return from_document(entity, document["plan"]), int(document["scan_id"])
 
 
-def stored_pages(database: Database, plan: Plan, *, system_name: str, scan_id: int) -> Iterator[Fetched]:
+def stored_pages(database: Database, plan: Plan, *, system_name: str, scan_id: int) -> Generator[Fetched]:
     """The pages of a scan, decoded by today's plan, in the order in which they came."""
     with database.transaction() as connection:
         tx = driver_connection(connection)

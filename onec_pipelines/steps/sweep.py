@@ -23,10 +23,14 @@ _SWEEPS = {Reading.PAGED: 2, Reading.WHOLE: 1}
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """What the end of a reading showed. `absent` rows were not seen, `deleted` ones are believed gone."""
+    """What the end of a reading showed.
+
+    `rows` are the different rows that were seen, rejects included; `absent` rows of clean were not seen, `deleted` ones are believed gone.
+    """
 
     complete: bool
     reason: str
+    rows: int
     absent: int
     deleted: int
 
@@ -54,7 +58,7 @@ def finish_scan(tx: Tx, plan: Plan, checkpoint: Checkpoint, *, system_name: str,
         "rows": checkpoint.rows,
         "distinct": distinct,
         "rejected": checkpoint.rejected,
-        "duplicates": checkpoint.duplicates,
+        "unkeyed": checkpoint.unkeyed,
         "absent": absent,
         "deleted": deleted,
     }
@@ -67,25 +71,31 @@ def finish_scan(tx: Tx, plan: Plan, checkpoint: Checkpoint, *, system_name: str,
         job_id=job_id,
         details=summary,
     )
-    return Finished(complete=complete, reason=reason, absent=absent, deleted=deleted)
+    return Finished(
+        complete=complete,
+        reason=reason,
+        rows=distinct + checkpoint.unkeyed,
+        absent=absent,
+        deleted=deleted,
+    )
 
 
 def verdict(entity: Entity, checkpoint: Checkpoint, distinct: int) -> tuple[bool, str]:
     """Whether every row that 1C counts was seen, and why."""
     if entity.source.reading is Reading.WHOLE:
         return True, f"{distinct} rows in {len(checkpoint.parts_done)} whole answers"
+    seen = distinct + checkpoint.unkeyed
+    words = f"{seen} different rows" + (
+        f" ({checkpoint.unkeyed} of them rejected, without a readable key)" if checkpoint.unkeyed else ""
+    )
     before, after = checkpoint.count_before, checkpoint.count_after
     if after is None:
-        return distinct == 0, "1C has no rows" if distinct == 0 else "1C did not count its rows"
-    unreadable = checkpoint.rows - checkpoint.duplicates - distinct
-    if distinct >= after and before == after:
-        return True, f"{distinct} different rows, 1C counts {after}"
-    if distinct >= after:
-        return True, f"{distinct} different rows, 1C counted {before} before and {after} after"
-    return False, (
-        f"only {distinct} different rows were seen, 1C counts {after}"
-        + (f"; {unreadable} rows had no readable key" if unreadable > 0 else "")
-    )
+        return seen == 0, "1C has no rows" if seen == 0 else f"{words}, 1C did not count its own"
+    if seen < after:
+        return False, f"only {words} were seen, 1C counts {after}"
+    if before != after:
+        return True, f"{words}, 1C counted {before} before and {after} after"
+    return True, f"{words}, 1C counts {after}"
 
 
 def _brake(tx: Tx, entity: Entity, checkpoint: Checkpoint, system_name: str) -> None:

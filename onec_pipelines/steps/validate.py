@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from hashlib import sha256
 from zoneinfo import ZoneInfo
 
@@ -192,7 +193,7 @@ def _rejects(table: pa.Table, failures: list[Failure], entity: Entity, page: Dec
         by_row[failure.row].append(_masked(failure, entity))
     return [
         Reject(
-            external_key=_external_key(table, row, entity, page),
+            external_key=_external_key(table, row, entity, page, refused),
             failures=tuple(found),
             source_row=page.source_row(row) if not _has_pii(entity) else "{}",
         )
@@ -201,25 +202,41 @@ def _rejects(table: pa.Table, failures: list[Failure], entity: Entity, page: Dec
 
 
 def _masked(failure: Failure, entity: Entity) -> Failure:
-    is_pii = any(field.pii for field in entity.fields if field.name == failure.field)
-    if not is_pii:
-        return failure
-    return Failure(
-        row=failure.row, field=failure.field, rule=failure.rule, reason=failure.reason, value=_MASK
-    )
+    """The failure without personal data, its value fit for any text column."""
+    section, _, field = failure.field.partition("].")
+    fields = next((s.fields for s in entity.sections if s.name == section.partition("[")[0]), entity.fields)
+    is_pii = any(f.pii for f in fields if f.name == (field or failure.field))
+    return replace(failure, value=_MASK if is_pii else _storable(failure.value))
+
+
+def _storable(text: str) -> str:
+    """Text with what PostgreSQL refuses (NUL, halves of surrogate pairs) written out."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
 
 
 def _has_pii(entity: Entity) -> bool:
     return any(f.pii for f in entity.fields) or any(f.pii for s in entity.sections for f in s.fields)
 
 
-def _external_key(table: pa.Table, row: int, entity: Entity, page: DecodedPage) -> str:
-    parts = [
-        str(table[name][row].as_py() or page.columns.get(name, {row: ""})[row] or "") for name in entity.key
-    ]
+def _external_key(
+    table: pa.Table, row: int, entity: Entity, page: DecodedPage, refused: set[tuple[int, str]]
+) -> str:
+    """The key as `db/clean_sql.py` makes it of a good row; a part that was refused stands as it came."""
+    parts = []
+    for name in entity.key:
+        part = table[name][row].as_py()
+        if part is None and (row, name) in refused:
+            part = page.columns[name][row]
+        parts.append("" if part is None else _key_text(part))
     key = "|".join(parts)
     # Without any key the row itself must serve, else two broken rows would be one.
     return key if any(parts) else f"row:{sha256(page.source_row(row).encode()).hexdigest()[:16]}"
+
+
+def _key_text(part: object) -> str:
+    if isinstance(part, datetime):
+        return part.isoformat(" ").removesuffix(":00")  # as PostgreSQL writes a timestamptz in UTC
+    return _storable(str(part))
 
 
 def _last_of_each_key(table: pa.Table, entity: Entity, good: np.ndarray) -> np.ndarray:

@@ -12,9 +12,11 @@ from onec_pipelines.simulator.source import Key, Row
 
 _MINUTES = 7
 _TRIES = 40
+_RECENT_PART = 16
+_RECENT_LEAST = 20
 
 
-class Refused(Exception):  # noqa: N818 - a refusal by the books is an outcome of business, not an error of the program
+class Refused(Exception):
     """The base would not post a document; the text is what 1C's handler said."""
 
 
@@ -100,17 +102,19 @@ class Clerk:
         """Give the key of the object that this step creates in an entity set."""
         return self.world.guids(f"activity {entity}").make(self.number)
 
-    def pick(self, entity: str, *, where: dict[str, Any] | None = None) -> Row | None:
+    def pick(self, entity: str, *, where: dict[str, Any] | None = None, recent: bool = False) -> Row | None:
         """Give a row by chance that still exists and has these values, or None after some tries.
 
-        Every third try looks among the objects that earlier steps created.
+        Every third try looks among the objects that earlier steps created; `recent` looks only among the last
+        generated rows, where the documents are that are still worked upon.
         """
         table = self.shop.tables[entity]
+        first = len(table) - max(len(table) // _RECENT_PART, min(len(table), _RECENT_LEAST)) if recent else 0
         for attempt in range(_TRIES):
             if attempt % 3 == 2 and self.number:  # noqa: PLR2004 - every third
                 guid = self.world.guids(f"activity {entity}").make(self.draw(self.number))
             elif len(table):
-                place = self.draw(len(table))
+                place = first + self.draw(len(table) - first)
                 guid = table.rows(place, place + 1)[0]["Ref_Key"]
             else:
                 continue

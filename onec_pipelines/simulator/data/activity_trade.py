@@ -26,6 +26,7 @@ from onec_pipelines.simulator.source import Row
 _CENT = Decimal("0.01")
 _VAT = {"НДС20": 20, "НДС10": 10}
 _NEXT = {"НеСогласован": "КОбеспечению", "КОбеспечению": "КОтгрузке", "КОтгрузке": "Закрыт"}
+_LOOKS = 8
 _LONG_AGO = 200  # days that a back-dated document may go back
 
 
@@ -76,11 +77,11 @@ def _reprice(clerk: Clerk) -> Step:
     return clerk.done()
 
 
-def _goods(clerk: Clerk, count: int, place: str) -> list[Row]:
+def _goods(clerk: Clerk, count: int, place: int) -> list[Row]:
     """Give lines of different stock-keeping units by chance, with prices and VAT."""
     shop = clerk.shop
     lines: list[Row] = []
-    for sku in sorted({clerk.draw(len(shop.plan.skus)) for _ in range(count)}):
+    for sku in sorted({shop.receipts.unit(place, clerk.draw(1 << 40)) for _ in range(count)}):
         group, item, variant = shop.plan.sku(sku)
         quantity = Decimal(1 + clerk.draw(3))
         price = Decimal(group.kind.price[0] + clerk.draw(group.kind.price[1] - group.kind.price[0]))
@@ -97,7 +98,7 @@ def _goods(clerk: Clerk, count: int, place: str) -> list[Row]:
                 "СуммаНДС": (amount * percent / (100 + percent)).quantize(_CENT, ROUND_HALF_UP),
                 "СуммаСНДС": amount,
                 "КодСтроки": len(lines) + 1,
-                "Склад_Key": place,
+                "Склад_Key": _warehouse(clerk, place),
             }
         )
     return lines
@@ -107,8 +108,8 @@ def _total(lines: list[Row]) -> Decimal:
     return sum((line["Сумма"] for line in lines if not line.get("Отменено")), Decimal(0))
 
 
-def _place(clerk: Clerk) -> str:
-    return clerk.world.ref(WAREHOUSE, WAREHOUSES[clerk.draw(len(WAREHOUSES))][0])
+def _warehouse(clerk: Clerk, place: int) -> str:
+    return clerk.world.ref(WAREHOUSE, WAREHOUSES[place][0])
 
 
 def _books(clerk: Clerk) -> Row:
@@ -129,7 +130,7 @@ def _parties(clerk: Clerk, number: int) -> Row:
 
 def _receipt(clerk: Clerk) -> Step:
     """Take goods from a supplier into one warehouse."""
-    place, suppliers = _place(clerk), clerk.shop.customers.suppliers
+    place, suppliers = clerk.draw(len(WAREHOUSES)), clerk.shop.customers.suppliers
     lines = _goods(clerk, 3 + clerk.draw(8), place)
     for line in lines:
         line["Количество"] = line["КоличествоУпаковок"] = Decimal(10 + clerk.draw(90))
@@ -138,7 +139,7 @@ def _receipt(clerk: Clerk) -> Step:
         **_head(clerk, RECEIPT, _moment(clerk)),
         **_books(clerk),
         **_parties(clerk, suppliers[clerk.draw(len(suppliers))]),
-        "Склад_Key": place,
+        "Склад_Key": _warehouse(clerk, place),
         "ХозяйственнаяОперация": "ЗакупкаУПоставщика",
         "Согласован": True,
         "СуммаДокумента": _total(lines),
@@ -151,7 +152,7 @@ def _receipt(clerk: Clerk) -> Step:
 
 def _order(clerk: Clerk) -> Step:
     """Take a new order; half of them are not agreed upon yet and stay unposted."""
-    place, legal = _place(clerk), clerk.shop.customers.legal
+    place, legal = clerk.draw(len(WAREHOUSES)), clerk.shop.customers.legal
     lines = _goods(clerk, 1 + clerk.draw(5), place)
     for line in lines:
         line.update(
@@ -166,7 +167,7 @@ def _order(clerk: Clerk) -> Step:
         **_books(clerk),
         **_parties(clerk, legal.at(clerk.draw(len(legal)))),
         "Соглашение_Key": clerk.world.ref(AGREEMENT, "Розница"),
-        "Склад_Key": place,
+        "Склад_Key": _warehouse(clerk, place),
         "Статус": "КОбеспечению" if agreed else "НеСогласован",
         "Согласован": agreed,
         "ХозяйственнаяОперация": "РеализацияКлиенту",
@@ -196,7 +197,7 @@ def _move_on(clerk: Clerk) -> Step:
     A closed order whose lines were not shipped has them cancelled first.
     """
     status = ("НеСогласован", "КОбеспечению", "КОтгрузке")[clerk.draw(3)]
-    order = clerk.pick(ORDER, where={"Статус": status, "DeletionMark": False})
+    order = clerk.pick(ORDER, where={"Статус": status, "DeletionMark": False}, recent=True)
     if order is None:
         return clerk.done()
     changes: dict[str, Any] = {"Статус": _NEXT[status], "Согласован": True}
@@ -227,11 +228,22 @@ def _is_shipped(clerk: Clerk, order: Row) -> bool:
     return bool(sale and sale.get("Posted"))
 
 
+def _unshipped(clerk: Clerk) -> tuple[Row | None, str | None]:
+    """Give an order that is ready and has no sale yet, and the key its sale will have."""
+    for _ in range(_LOOKS):
+        order = clerk.pick(
+            ORDER, where={"Статус": "КОтгрузке", "Posted": True, "DeletionMark": False}, recent=True
+        )
+        key = _sale_of(clerk, order) if order is not None else None
+        if key is not None and clerk.living.get(SALE, (key,)) is None:
+            return order, key
+    return None, None
+
+
 def _ship(clerk: Clerk) -> Step:
     """Ship an order that is ready; the base may refuse for want of stock."""
-    order = clerk.pick(ORDER, where={"Статус": "КОтгрузке", "Posted": True, "DeletionMark": False})
-    key = _sale_of(clerk, order) if order is not None else None
-    if order is None or key is None or clerk.living.get(SALE, (key,)) is not None:
+    order, key = _unshipped(clerk)
+    if order is None or key is None:
         return clerk.done()
     reference = {"ЗаказКлиента": order["Ref_Key"], "ЗаказКлиента_Type": f"StandardODATA.{ORDER}"}
     wanted = (

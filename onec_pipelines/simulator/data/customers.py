@@ -68,6 +68,11 @@ def _check(digits: str, weights: tuple[int, ...]) -> str:
     return str(total % 11 % 10)
 
 
+def _spread(offset: int, size: int, choices: int, chance: int) -> int:
+    """Give one of the choices, growing with the offset, so that names stay in order, yet not always the first."""
+    return (offset * choices + (chance >> 20) % choices) // size
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Head:
     """Customers whose names begin alike: a surname, or a company's name."""
@@ -114,7 +119,7 @@ class Customers:
         one, size = self._runs.values[run], self._sizes[run]
         chance = scramble(number, self._chance)
         if one.sort == "company":
-            city = offset * len(CITIES) // size
+            city = _spread(offset, size, len(CITIES), chance)
             form, full = FORMS[chance & 3 > 0]
             name = f"{one.word} {CITIES[city][0]} {form}"
             title = f'{full} "{one.word} {CITIES[city][0]}"'
@@ -122,7 +127,7 @@ class Customers:
                 number=number, name=name, full_name=title, sort=one.sort, form=form, city=city, chance=chance
             )
         names = MEN if one.sort == "man" else WOMEN
-        first, second = divmod(offset * len(names) * len(FATHERS) // size, len(FATHERS))
+        first, second = divmod(_spread(offset, size, len(names) * len(FATHERS), chance), len(FATHERS))
         name = f"{one.word} {names[first]} {patronymic(FATHERS[second], woman=one.sort == 'woman')}"
         return Customer(
             number=number,

@@ -15,6 +15,7 @@ from onec_pipelines.simulator.data.customers import Customers
 from onec_pipelines.simulator.data.guids import salt, scramble
 from onec_pipelines.simulator.data.plan import Group, Plan
 from onec_pipelines.simulator.data.prices import PriceSource
+from onec_pipelines.simulator.data.receipts import Receipts
 from onec_pipelines.simulator.data.words.fixed import WAREHOUSES
 from onec_pipelines.simulator.data.words.goods import OWN
 from onec_pipelines.simulator.data.world import World
@@ -101,11 +102,14 @@ class Order:
 class Orders:
     """All orders by number; the number is the position in the order of dates."""
 
-    def __init__(self, world: World, plan: Plan, customers: Customers, prices: PriceSource) -> None:
+    def __init__(
+        self, world: World, plan: Plan, customers: Customers, prices: PriceSource, receipts: Receipts
+    ) -> None:
         self._world = world
         self._plan = plan
         self._customers = customers
         self._prices = prices
+        self._receipts = receipts
         self._chance = salt(world.seed, "order")
         self._lines = salt(world.seed, "order line")
         self._size = min(_MOST, _FIRST + world.products // _PER_PRODUCTS) if world.products else 0
@@ -132,9 +136,9 @@ class Orders:
         )
 
     def lines(self, order: Order) -> list[Line]:
-        """Give the lines of an order, one to five."""
-        count = 1 + order.chance % 5
-        return [self._line(order, at) for at in range(count)]
+        """Give the lines of an order: one to five different units that its warehouse keeps."""
+        lines = (self._line(order, at) for at in range(1 + order.chance % 5))
+        return list({line.sku: line for line in lines}.values())
 
     def shipped_lines(self, order: Order) -> list[Line]:
         """Give the lines that were shipped."""
@@ -202,7 +206,7 @@ class Orders:
 
     def _line(self, order: Order, at: int) -> Line:
         chance = scramble(order.number * 8 + at, self._lines)
-        sku = (chance >> 8) % len(self._plan.skus)
+        sku = self._receipts.unit(order.place, chance >> 8)
         group, item, variant = self._plan.sku(sku)
         quantity = self._quantity(group, chance)
         if self._world.broken and order.number % _OVERSOLD == 1 and at == 0:

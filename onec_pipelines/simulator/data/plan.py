@@ -37,6 +37,7 @@ class Group:
     size: int
     first: int
     step: int
+    model: int
 
     @property
     def skus(self) -> int:
@@ -127,13 +128,32 @@ class Plan:
         names = _names()
         shares = _shares(world.products - nameless, len(names), salt(world.seed, "group sizes"))
         plain = next(kind for kind in KINDS if kind.folder == "Тетради")
-        groups = [Group(kind=plain, brand="", prefix="", article="", size=nameless, first=0, step=1)]
-        first = nameless
+        groups = [
+            Group(
+                kind=plain,
+                brand="",
+                prefix="",
+                article="",
+                size=nameless,
+                first=0,
+                step=1,
+                model=_FIRST_MODEL,
+            )
+        ]
+        first, key = nameless, salt(world.seed, "models")
         for (prefix, kind, brand, article), size in zip(names, shares, strict=True):
             step = max(1, min(_MODEL_STEP, (_LAST_MODEL - _FIRST_MODEL) // max(size, 1)))
+            free = scramble(first, key) % max(_LAST_MODEL - _FIRST_MODEL - size * step, 1)
             groups.append(
                 Group(
-                    kind=kind, brand=brand, prefix=prefix, article=article, size=size, first=first, step=step
+                    kind=kind,
+                    brand=brand,
+                    prefix=prefix,
+                    article=article,
+                    size=size,
+                    first=first,
+                    step=step,
+                    model=_FIRST_MODEL + free,
                 )
             )
             first += size
@@ -167,4 +187,4 @@ def model_of(group: Group, offset: int, chance: int) -> int:
 
     Growing with the offset, so that names stay in order.
     """
-    return _FIRST_MODEL + offset * group.step + chance % group.step
+    return group.model + offset * group.step + chance % group.step

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from onec_pipelines.simulator.data.defects import Defect
+from onec_pipelines.simulator.data.defects import PERIOD, Defect
 from onec_pipelines.simulator.data.dictionaries import CURRENCY, folder, head
 from onec_pipelines.simulator.data.guids import salt, scramble
 from onec_pipelines.simulator.data.layout import Periodic, Runs
@@ -170,7 +170,7 @@ class PriceSource:
             retail = self.retail(item, group) * (100 + 15 * variant) // 100
             twin = self._variants.make(item * OWN_VARIANTS + variant) if self.round.variants else ZERO_GUID
             goods = self._goods.make(item)
-            defect = _DEFECTS.get(item % 1000) if self._world.broken and self.number == 0 else None
+            defect = self._defect(item)
             for name, kind, currency in self._kinds:
                 row = {
                     "Номенклатура_Key": goods,
@@ -233,6 +233,17 @@ class PriceSource:
         if group not in self._own.values:
             return None
         return self._own.starts[self._own.values.index(group)] + (item - group.first) * OWN_VARIANTS + variant
+
+    def names(self, item: int, kind: str) -> tuple[str, str]:
+        """Give the keys of the product and of the price kind as a record about them spells them."""
+        row: Row = {"Номенклатура_Key": self._goods.make(item), "ВидЦены_Key": kind}
+        defect = self._defect(item)
+        if defect is not None and kind == self._world.ref(PRICE_KIND, _RETAIL):
+            self._spoil(row, item, defect)
+        return row["Номенклатура_Key"], row["ВидЦены_Key"]
+
+    def _defect(self, item: int) -> str | None:
+        return _DEFECTS.get(item % PERIOD) if self._world.broken and self.number == 0 else None
 
     def _spoil(self, row: Row, item: int, defect: str) -> None:
         changes: dict[str, Row] = {
@@ -321,9 +332,7 @@ class PriceRecords(Records):
         for source in self._rounds:
             found = source.line_of(item, twin % OWN_VARIANTS if twin >= 0 else -1, name)
             if found is not None and source.period(found[0]) == period:
-                position = self.place(source, *found)
-                row = self.compute(position, position + 1)[0]
-                return position if (row["Номенклатура_Key"], row["ВидЦены_Key"]) == (goods, kind) else None
+                return self.place(source, *found) if source.names(item, name) == (goods, kind) else None
         return None
 
 
@@ -351,7 +360,7 @@ def defects(world: World, sources: list[PriceSource]) -> Iterator[Defect]:
         return
     source = sources[0]
     retail = world.ref(PRICE_KIND, _RETAIL)
-    for start in range(0, world.products, 1000):
+    for start in range(0, world.products, PERIOD):
         for remainder, kind in _DEFECTS.items():
             found = (
                 source.line_of(start + remainder, -1, retail) if start + remainder < world.products else None

@@ -94,7 +94,12 @@ class Receipts:
             [0, *accumulate(len(self._members[number][place].residues) for place in stores)]
             for number, stores in enumerate(self._stores)
         ]
+        self._assortments = [self._assortment(place) for place in range(len(WAREHOUSES))]
         self.lines_of_wave = [sum(len(members) for members in wave) for wave in self._members]
+
+    def _assortment(self, place: int) -> Periodic:
+        residues = {residue for wave in self._members for residue in wave[place].residues}
+        return Periodic(total=self._total, period=BATCH, residues=residues)
 
     def _residues(self, number: int, place: int, share: int) -> list[int]:
         key = salt(self._world.seed, f"assortment {number} {place}")
@@ -159,6 +164,11 @@ class Receipts:
         while self.before(document + 1) <= sum(self.lines_of_wave[:number]) + line:
             document += 1
         return document
+
+    def unit(self, place: int, chance: int) -> int:
+        """Give by chance a unit that a warehouse keeps; any unit if it keeps none."""
+        kept = self._assortments[place]
+        return kept.at(chance % len(kept)) if len(kept) else chance % self._total
 
     def delivered(self, place: int) -> Iterator[Delivery]:
         """Give the whole quantity, over all rounds, of every unit that a warehouse ever got, by unit."""

@@ -23,6 +23,7 @@ from onec_pipelines.simulator.data.company import (
 from onec_pipelines.simulator.data.customers import CONTRACTOR, PARTNER, Customers
 from onec_pipelines.simulator.data.dictionaries import CURRENCY, VAT
 from onec_pipelines.simulator.data.guids import scramble
+from onec_pipelines.simulator.data.order_defects import OrderSpoiler
 from onec_pipelines.simulator.data.orders import (
     CANCELLED,
     CLOSED,
@@ -90,6 +91,7 @@ class SalesRows:
         self._keys = Keys(world)
         self._places = Dimensions(world).warehouses
         self._roubles = world.ref(CURRENCY, "643")
+        self.spoiler = OrderSpoiler(world, ORDER)
 
     def key(self, entity: str, number: int) -> str:
         """Give the key of a document of the chain by the number of its order (or delivery)."""
@@ -127,6 +129,7 @@ class SalesRows:
             Товары=numbered(self._order_line(order, line, code) for code, line in enumerate(lines, 1)),
             ЭтапыГрафикаОплаты=numbered([self._stage(order, total)]),
         )
+        self.spoiler.spoil(row, number)
         return row
 
     def sale(self, number: int) -> Row:

@@ -60,14 +60,19 @@ class Shop:
         self.customers = customers = Customers(world)
         self._products = Products(world, self.plan)
         self._barcodes = Barcodes(world, self.plan)
+        self._units = Units(world)
+        self._variants = Variants(world, self.plan, pricing=False)
         self._rounds, price_tables = prices.tables(world, self.plan)
         self._partners = Partners(world, customers)
         self._contractors = Contractors(world, customers)
         pictures = images.Pictures(world)
         self._files = images.Files(world, pictures)
-        receipts, dimensions = Receipts(world, self.plan), Dimensions(world)
-        orders = Orders(world, self.plan, customers, self._rounds[0])
-        self._chain = Chain(world, orders, SalesRows(world, customers, orders, receipts), dimensions)
+        self.receipts = receipts = Receipts(world, self.plan)
+        dimensions = Dimensions(world)
+        orders = Orders(world, self.plan, customers, self._rounds[0], receipts)
+        sales = SalesRows(world, customers, orders, receipts)
+        self._orders, self._order_spoiler = orders, sales.spoiler
+        self._chain = Chain(world, orders, sales, dimensions)
         self._balances = Balances(self.plan, receipts, dimensions)
         tables: Iterable[Table] = chain(
             (make(world) for make in _SHORT),
@@ -77,8 +82,8 @@ class Shop:
             price_tables,
             self._chain.tables(len(receipts)),
             self._registers(receipts, dimensions),
-            (self._products, self._barcodes, Units(world), loyalty.Cards(world, customers)),
-            (Variants(world, self.plan, pricing=pricing) for pricing in (False, True)),
+            (self._products, self._barcodes, self._units, loyalty.Cards(world, customers)),
+            (self._variants, Variants(world, self.plan, pricing=True)),
             (self._partners, self._contractors),
             (self._files, images.Stored(world, pictures), images.Binaries(world, pictures)),
         )
@@ -122,6 +127,9 @@ class Shop:
         yield from self._partners.defects()
         yield from self._contractors.defects()
         yield from self._files.defects()
+        yield from self._units.defects()
+        yield from self._variants.defects()
+        yield from self._order_spoiler.defects(len(self._orders))
         for name, key, kind in self.world.flags:
             position = self.tables[name].find(key)
             if position is not None:

@@ -5,6 +5,9 @@ Units of measure (OKEI codes) and the packages of single products (PROTOCOL §11
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from onec_pipelines.simulator.data.defects import PERIOD, Defect
 from onec_pipelines.simulator.data.layout import Periodic, Runs
 from onec_pipelines.simulator.data.plan import NOMENCLATURE
 from onec_pipelines.simulator.data.products import PACKED
@@ -18,6 +21,7 @@ UNIT = "Catalog_УпаковкиЕдиницыИзмерения"
 # (PROTOCOL §1.1).
 _SETS = "UnavailableEntities.UnavailableEntity_c1a7a5b4-0b1d-4f5c-9d3c-6f3b3f2f7a51"
 _PACKAGES = (("кор", "Короб", 24), ("упак", "Упаковка", 12), ("упак", "Упаковка", 6))  # by name
+_DEFECTS = {43: "zero denominator", 67: "dangling owner"}  # by remainder of the product, all are packed ones
 _PERIOD = 24  # three packages in turn for the products with remainder PACKED by eight
 
 
@@ -70,6 +74,16 @@ class Units(ComputedTable):
                 return self._starts[number] + rank
         return None
 
+    def defects(self) -> Iterator[Defect]:
+        """Give the broken packages."""
+        if self._world.broken:
+            for number, members in enumerate(self._members):
+                for start in range(0, self._world.products, PERIOD):
+                    for remainder, kind in _DEFECTS.items():
+                        rank = members.rank(start + remainder)
+                        if rank is not None:
+                            yield Defect(table=self.name, position=self._starts[number] + rank, kind=kind)
+
     @staticmethod
     def _title(number: int) -> str:
         short, _, count = _PACKAGES[number]
@@ -94,19 +108,21 @@ class Units(ComputedTable):
 
     def _package(self, number: int, item: int) -> Row:
         _, full, count = _PACKAGES[number]
+        defect = _DEFECTS.get(item % PERIOD) if self._world.broken else None
+        owner = self._world.guids(NOMENCLATURE).make(item)
         return {
             "Ref_Key": self._guids.make(item),
             "DataVersion": FIRST_VERSIONS[1],
             "Description": self._title(number),
             "Code": "",
             "DeletionMark": False,
-            "Owner": self._world.guids(NOMENCLATURE).make(item),
+            "Owner": self._world.gone(item) if defect == "dangling owner" else owner,
             "Owner_Type": f"StandardODATA.{NOMENCLATURE}",
             "НаименованиеПолное": f"{full} {count} шт.",
             "ЕдиницаИзмерения_Key": self._world.ref(UNIT, "796"),
             "ТипИзмеряемойВеличины": "Упаковка",
             "ТипУпаковки": "Разупаковываемая",
             "Числитель": count,
-            "Знаменатель": 1,
+            "Знаменатель": 0 if defect == "zero denominator" else 1,
             "КоличествоУпаковок": count,
         }

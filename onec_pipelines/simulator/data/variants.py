@@ -5,7 +5,10 @@ Common variants belong to a kind of goods (colour and size), own variants to one
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from onec_pipelines.simulator.data.attributes import value_row
+from onec_pipelines.simulator.data.defects import PERIOD, Defect
 from onec_pipelines.simulator.data.guids import scramble
 from onec_pipelines.simulator.data.layout import Runs
 from onec_pipelines.simulator.data.plan import (
@@ -16,7 +19,7 @@ from onec_pipelines.simulator.data.plan import (
     Plan,
     kind_path,
 )
-from onec_pipelines.simulator.data.tables import FIRST_VERSIONS, ZERO_GUID, ComputedTable
+from onec_pipelines.simulator.data.tables import FIRST_VERSIONS, UNDEFINED, ZERO_GUID, ComputedTable
 from onec_pipelines.simulator.data.words.fixed import COLOURS, SIZES
 from onec_pipelines.simulator.data.words.goods import COMMON, KINDS, OWN, Kind
 from onec_pipelines.simulator.data.world import World
@@ -25,6 +28,7 @@ from onec_pipelines.simulator.source import Key, Row
 VARIANT = "Catalog_ХарактеристикиНоменклатуры"
 PRICE_VARIANT = "Catalog_ХарактеристикиНоменклатурыДляЦенообразования"
 _KIND = "Catalog_ВидыНоменклатуры"
+_DEFECTS = {100: "dangling owner", 400: "no owner", 700: "empty name"}  # by remainder of the variant's number
 _COLOURS = [forms[0] for forms in COLOURS]
 _OWN_SETS = (("белый", "красный", "черный"), ("128 ГБ", "256 ГБ", "512 ГБ"), ("1 шт", "3 шт", "5 шт"))
 _OWN_BY_FOLDER = {"Смартфоны": 1, "Ручки": 2}
@@ -127,6 +131,19 @@ class Variants(ComputedTable):
         start = self._starts.get((id(group), place))
         return None if start is None else start + item - group.first
 
+    def defects(self) -> Iterator[Defect]:
+        """Give the broken variants: own ones of the products at certain remainders."""
+        if not self._world.broken or self._pricing:
+            return
+        for (value, place), start, following in zip(
+            self._runs.values, self._runs.starts, [*self._runs.starts[1:], len(self)], strict=True
+        ):
+            if isinstance(value, Group):
+                for offset in range(following - start):
+                    kind = _DEFECTS.get(((value.first + offset) * OWN_VARIANTS + place) % PERIOD)
+                    if kind is not None:
+                        yield Defect(table=self.name, position=start + offset, kind=kind)
+
     def _own_row(self, group: Group, item: int, place: int) -> Row:
         number, name = item * OWN_VARIANTS + place, own_names(group.kind)[place]
         row: Row = {
@@ -144,9 +161,19 @@ class Variants(ComputedTable):
         row["Owner"] = self._goods.make(item)
         row["Owner_Type"] = f"StandardODATA.{NOMENCLATURE}"
         row["ХарактеристикаНоменклатурыДляЦенообразования_Key"] = self._twins.make(number)
+        defect = _DEFECTS.get(number % PERIOD) if self._world.broken else None
+        if defect is not None:
+            row.update(self._spoiled(defect, item))
         if name in _COLOURS:
             row["ДополнительныеРеквизиты"] = [value_row(self._world, 1, "Цвет", name.capitalize())]
         return row
+
+    def _spoiled(self, defect: str, item: int) -> Row:
+        if defect == "dangling owner":
+            return {"Owner": self._world.gone(item)}
+        if defect == "no owner":
+            return {"Owner": "", "Owner_Type": UNDEFINED}
+        return {"Description": "", "НаименованиеПолное": ""}
 
     def _common_row(self, kind: Kind, place: int) -> Row:
         size, colour = divmod(place, len(_COLOURS))

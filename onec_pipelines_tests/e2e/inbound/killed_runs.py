@@ -1,6 +1,6 @@
 """Runs syncs in child processes and kills them with SIGKILL at the n-th thing they do to the database.
 
-Started by the tests as a program: reads one JSON list of jobs from stdin and prints one JSON list of results. A job is
+Started by the tests as a program: reads a job a line from stdin and prints its result. A job is the JSON of
 `{"environment": {...}, "entities": [...], "kill_at": n or null}`; its result is `{"code": ..., "steps": ...}`, where `steps`
 counts what a run that was not killed did. It forks from a process that has everything imported and no threads.
 """
@@ -83,4 +83,5 @@ def in_child(job: dict[str, Any]) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    json.dump([in_child(job) for job in json.load(sys.stdin)], sys.stdout)
+    for line in sys.stdin:
+        print(json.dumps(in_child(json.loads(line))), flush=True)  # noqa: T201 - the result

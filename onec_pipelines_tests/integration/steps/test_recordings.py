@@ -13,7 +13,8 @@ from onec_pipelines.entities import BY_NAME
 from onec_pipelines.ledger import jobs, shop_rows
 from onec_pipelines.onec.answers import Answer
 from onec_pipelines.onec.metadata import parse_metadata
-from onec_pipelines.steps.load import Scan, groups
+from onec_pipelines.steps.grouping import groups
+from onec_pipelines.steps.load import Scan
 from onec_pipelines.steps.packets import from_packet
 from onec_pipelines.steps.replay import stored_pages, stored_plan
 from onec_pipelines.steps.resolve import resolve

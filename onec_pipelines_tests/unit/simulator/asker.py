@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from onec_pipelines.simulator import assemble
 from onec_pipelines.simulator.http import Request
@@ -47,8 +47,8 @@ class Answer:
         return self.status, found["code"], found["message"]["value"]
 
     @property
-    def xml(self) -> ElementTree.Element:
-        return ElementTree.fromstring(self.text)
+    def xml(self) -> ET.Element:
+        return ET.fromstring(self.text)  # noqa: S314 - our own answer
 
 
 class Asker:
@@ -61,7 +61,9 @@ class Asker:
     def __call__(
         self, path: str, query: str = "$format=json", *, method: str = "GET", body: Any = None, **headers: str
     ) -> Answer:
-        user = base64.b64encode(f"{self.service.options.user}:{self.service.options.password}".encode()).decode()
+        user = base64.b64encode(
+            f"{self.service.options.user}:{self.service.options.password}".encode()
+        ).decode()
         more = {name if "-" in name else name.replace("_", "-"): value for name, value in headers.items()}
         sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         request = Request(
@@ -94,7 +96,14 @@ class Asker:
     def order(self, **changes: Any) -> dict[str, Any]:
         """A body of an order that can be posted: the head and the first line of a generated one."""
         found = next(row for row in self(ORDER).rows if row["Товары"] and row["Posted"])
-        head = ("Партнер_Key", "Контрагент_Key", "Организация_Key", "Соглашение_Key", "Валюта_Key", "Склад_Key")
+        head = (
+            "Партнер_Key",
+            "Контрагент_Key",
+            "Организация_Key",
+            "Соглашение_Key",
+            "Валюта_Key",
+            "Склад_Key",
+        )
         line = {name: value for name, value in found["Товары"][0].items() if name != "Ref_Key"}
         body = {"Date": "2026-06-14T10:00:00", "Статус": "КОбеспечению", "СуммаДокумента": 100}
         return {**body, **{name: found[name] for name in head}, "Товары": [line], **changes}

@@ -29,7 +29,9 @@ def test_a_set_has_a_line_per_member_and_no_indentation(ask):
 
 def test_the_service_document_names_the_bare_root(ask):
     answer = ask("")
-    assert answer.text.startswith('{\n"odata.metadata": "http://srv/ut/odata/standard.odata",\n"value": [\n{\n"name": ')
+    assert answer.text.startswith(
+        '{\n"odata.metadata": "http://srv/ut/odata/standard.odata",\n"value": [\n{\n"name": '
+    )
     assert {"name": GOODS, "url": GOODS} in answer.rows
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from onec_pipelines.simulator import posting
 from onec_pipelines_tests.unit.simulator.asker import GOODS, ORDER
 
 SALE = "Document_РеализацияТоваровУслуг"
@@ -29,7 +30,9 @@ def in_stock(ask):
 
 
 def left(ask, row):
-    condition = f"Номенклатура_Key eq guid'{row['Номенклатура_Key']}' and Склад_Key eq guid'{row['Склад_Key']}'"
+    condition = (
+        f"Номенклатура_Key eq guid'{row['Номенклатура_Key']}' and Склад_Key eq guid'{row['Склад_Key']}'"
+    )
     condition += f" and Характеристика_Key eq guid'{row['Характеристика_Key']}'"
     found = ask(f"{STOCK}/Balance", f"$format=json&Condition='{condition}'").rows
     return Decimal(str(found[0]["ВНаличииBalance"])) if found else Decimal(0)
@@ -170,7 +173,14 @@ def test_an_order_reserves_and_its_cancellation_frees(fresh):
 
 def test_a_price_document_changes_the_slice(fresh):
     old = fresh.first(f"{PRICES}/SliceLast")
-    names = ("Номенклатура_Key", "ХарактеристикаЦО_Key", "СерияЦО_Key", "УпаковкаЦО_Key", "ВидЦены_Key", "Валюта_Key")
+    names = (
+        "Номенклатура_Key",
+        "ХарактеристикаЦО_Key",
+        "СерияЦО_Key",
+        "УпаковкаЦО_Key",
+        "ВидЦены_Key",
+        "Валюта_Key",
+    )
     line = {"LineNumber": "1", "Цена": 12345.67, **{name: old[name] for name in names}}
     body = {"Date": "2026-06-15T11:00:00", "Статус": "Согласован", "Товары2_5": [line]}
     address, _ = create(fresh, "Document_УстановкаЦенНоменклатуры", body)
@@ -207,4 +217,52 @@ def test_reposting_a_generated_receipt_keeps_the_balance(fresh):
 
 def test_a_product_has_no_action_to_post(fresh):
     row = fresh.first(GOODS)
-    assert fresh(f"{GOODS}(guid'{row['Ref_Key']}')/Post", method="POST").error == (400, "6", "Метод не найден")
+    assert fresh(f"{GOODS}(guid'{row['Ref_Key']}')/Post", method="POST").error == (
+        400,
+        "6",
+        "Метод не найден",
+    )
+
+
+def meaningful(records):
+    """Records without what numbers and names them, and without empty values."""
+    service = {"LineNumber", "Active", "Period", "Recorder", "Recorder_Type"}
+    empty = {"", "0", "None", "False", "StandardODATA.Undefined", "0001-01-01T00:00:00"}
+    empty.add("00000000-0000-0000-0000-000000000000")
+    return sorted(
+        sorted(
+            (name, str(value))
+            for name, value in row.items()
+            if name not in service and str(value) not in empty
+        )
+        for row in records
+    )
+
+
+@pytest.mark.parametrize("name", [ORDER, SALE, RETURN, RECEIPT, "Document_УстановкаЦенНоменклатуры"])
+def test_posting_a_generated_document_makes_the_records_that_were_generated(start, name):
+    base = start(products=120).service.base
+    compared = 0
+    table = base.table(name)
+    for row in table.rows(0, len(table)):
+        if not row.get("Posted"):
+            continue
+        made = posting.records(base, name, base.meta(name).complete(row))
+        for register in posting.MODELLED:
+            found = base.table(register).get((row["Ref_Key"], f"StandardODATA.{name}")) or {"RecordSet": []}
+            mine = [one.values for one in made if one.register == register]
+            assert meaningful(mine) == meaningful(found["RecordSet"])
+            compared += len(mine)
+    assert compared
+
+
+def test_reposting_a_generated_sale_leaves_the_state_of_its_order(start):
+    ask = start(stock_control=False)
+    document = next(row for row in ask(SALE).rows if row["Posted"] and state(ask, row["ЗаказКлиента"]))
+    address, order = f"{SALE}(guid'{document['Ref_Key']}')", document["ЗаказКлиента"]
+    before = state(ask, order)
+    ask(f"{address}/Unpost", "", method="POST")
+    assert state(ask, order)["СуммаОтгрузки"] < before["СуммаОтгрузки"]
+    assert ask(f"{address}/Post", "", method="POST").status == 200
+    after = state(ask, order)
+    assert {name for name in before if before[name] != after[name]} <= {"ДатаСобытия"}

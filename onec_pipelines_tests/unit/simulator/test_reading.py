@@ -70,20 +70,22 @@ def test_records_in_a_set_do_not_repeat_their_recorder(ask):
 def test_keys_in_a_filter_are_looked_up_without_a_scan(ask):
     rows = ask(GOODS, "$format=json&$select=Ref_Key&$orderby=Ref_Key").rows
     wanted = [rows[3]["Ref_Key"], rows[1]["Ref_Key"]]
-    before = ask.service.odata.reader.scanned
+    before = ask.service.odata.reader.scanner.scanned
     text = " or ".join(f"Ref_Key eq guid'{key}'" for key in wanted)
-    found = ask(GOODS, f"$format=json&$select=Ref_Key&$filter={text}&$orderby=Ref_Key&$inlinecount=allpages").json
+    found = ask(
+        GOODS, f"$format=json&$select=Ref_Key&$filter={text}&$orderby=Ref_Key&$inlinecount=allpages"
+    ).json
     assert {row["Ref_Key"] for row in found["value"]} == set(wanted)
     assert found["odata.count"] == "2"
-    assert ask.service.odata.reader.scanned == before
+    assert ask.service.odata.reader.scanner.scanned == before
 
 
 def test_a_filter_is_scanned_once_for_all_pages(start):
     ask = start()
     first = pages(ask, GOODS, 5, "&$filter=IsFolder eq false&$select=Ref_Key")
-    scanned = ask.service.odata.reader.scanned
+    scanned = ask.service.odata.reader.scanner.scanned
     assert pages(ask, GOODS, 9, "&$filter=IsFolder eq false&$select=Ref_Key") == first
-    assert ask.service.odata.reader.scanned == scanned
+    assert ask.service.odata.reader.scanner.scanned == scanned
     assert len(first) == 40
 
 
@@ -103,9 +105,17 @@ def test_a_write_is_seen_by_the_next_filtered_page(fresh):
         (GOODS, "$format=json&$orderby=Нет", (400, "6", "Сегмент пути Нет не найден!")),
         (GOODS, "$format=json&$expan=Parent", (501, "0", "Произошла ошибка сервиса")),
         (GOODS, "$format=json&$top=x", (400, "14", "Ошибка разбора опций запроса: $top=x")),
-        (f"{GOODS}(guid'x')", "$format=json", (400, "1", "Не удалось разобрать строку 'x' как значение типа Edm.Guid!")),
+        (
+            f"{GOODS}(guid'x')",
+            "$format=json",
+            (400, "1", "Не удалось разобрать строку 'x' как значение типа Edm.Guid!"),
+        ),
         (f"{GOODS}/Нет", "$format=json", (400, "6", "Сегмент пути Нет не найден!")),
-        (f"{SECTION}(LineNumber=1)", "$format=json", (400, "7", "Не хватает элемента ключа сущности: Ref_Key")),
+        (
+            f"{SECTION}(LineNumber=1)",
+            "$format=json",
+            (400, "7", "Не хватает элемента ключа сущности: Ref_Key"),
+        ),
         ("InformationRegister_КурсыВалют/Balance", "$format=json", (400, "6", "Метод не найден")),
     ],
 )

@@ -11,7 +11,9 @@ from onec_pipelines.simulator import edmx
 from onec_pipelines.simulator.shape import Shape, from_json, shipped, to_json
 
 SHARED = Path(__file__).parents[3].parent / "shared" / "onec"
-needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="the shared recordings are not beside the checkout")
+needs_shared = pytest.mark.skipif(
+    not SHARED.exists(), reason="the shared recordings are not beside the checkout"
+)
 
 
 def genuine(name: str) -> Shape:
@@ -21,7 +23,9 @@ def genuine(name: str) -> Shape:
 def by_name(shape: Shape) -> dict[str, object]:
     """The shape by meaning: order of types, sets and functions says nothing."""
     return {
-        "entities": {one.name: replace(one, properties=dict(one.properties)) for one in shape.entities.values()},
+        "entities": {
+            one.name: replace(one, properties=dict(one.properties)) for one in shape.entities.values()
+        },
         "complexes": dict(shape.complexes),
         "sets": dict(shape.sets),
         "functions": {(one.binding, one.name): one for one in shape.functions},
@@ -35,7 +39,9 @@ def test_the_shipped_shape_equals_ut_11_5_20():
 
 
 @needs_shared
-@pytest.mark.parametrize("name", ["ut_11.5.20.68.edmx", "ut_11.4.1.254.edmx", "recordings/msg001_metadata.xml"])
+@pytest.mark.parametrize(
+    "name", ["ut_11.5.20.68.edmx", "ut_11.4.1.254.edmx", "recordings/msg001_metadata.xml"]
+)
 def test_a_genuine_metadata_survives_reading_and_writing(name):
     shape = genuine(name)
     assert by_name(edmx.parse(edmx.render(shape), name="genuine")) == by_name(shape)
@@ -65,7 +71,10 @@ def test_a_smaller_composition_keeps_scalars_and_loses_navigation_to_what_is_not
 def test_sections_belong_to_the_object_that_has_them_even_when_names_hold_underscores():
     owners = shipped().owners
     assert owners["Document_УстановкаЦенНоменклатуры_Товары2_5"] == "Document_УстановкаЦенНоменклатуры"
-    assert owners["InformationRegister_ЦеныНоменклатуры25_RecordType"] == "InformationRegister_ЦеныНоменклатуры25"
+    assert (
+        owners["InformationRegister_ЦеныНоменклатуры25_RecordType"]
+        == "InformationRegister_ЦеныНоменклатуры25"
+    )
     assert owners["Catalog_ЗначенияСвойствОбъектовИерархия"] == "Catalog_ЗначенияСвойствОбъектовИерархия"
 
 

@@ -88,7 +88,9 @@ def test_dimensions_group_and_name_what_is_answered(ask):
 def test_a_condition_and_a_filter_on_the_result_both_work(ask):
     place = ask.first(f"{STOCK}/Balance")["Склад_Key"]
     condition = f"{STOCK}/Balance(Condition='Склад_Key eq guid''{place}''')"
-    rows = ask(condition, "$format=json&$filter=ВНаличииBalance gt 1&$orderby=ВНаличииBalance desc&$top=5").rows
+    rows = ask(
+        condition, "$format=json&$filter=ВНаличииBalance gt 1&$orderby=ВНаличииBalance desc&$top=5"
+    ).rows
     assert {row["Склад_Key"] for row in rows} == {place}
     amounts = [row["ВНаличииBalance"] for row in rows]
     assert amounts == sorted(amounts, reverse=True)
@@ -103,14 +105,19 @@ def test_turnovers_of_a_month_are_its_records(ask):
     for row in ask(f"{STOCK}_RecordType").rows:
         if start <= row["Period"] <= end and row["RecordType"] == "Receipt":
             wanted[row["Склад_Key"]] += Decimal(str(row["ВНаличии"]))
-    assert {row["Склад_Key"]: Decimal(str(row["ВНаличииReceipt"])) for row in rows if row["ВНаличииReceipt"]} == wanted
+    assert {
+        row["Склад_Key"]: Decimal(str(row["ВНаличииReceipt"])) for row in rows if row["ВНаличииReceipt"]
+    } == wanted
 
 
 def test_balance_and_turnovers_close_where_they_opened_plus_what_moved(ask):
     start = "2026-02-01T00:00:00"
     rows = ask(f"{STOCK}/BalanceAndTurnovers(StartPeriod=datetime'{start}')").rows
     for row in rows:
-        opening, closing = Decimal(str(row["ВНаличииOpeningBalance"])), Decimal(str(row["ВНаличииClosingBalance"]))
+        opening, closing = (
+            Decimal(str(row["ВНаличииOpeningBalance"])),
+            Decimal(str(row["ВНаличииClosingBalance"])),
+        )
         assert opening + Decimal(str(row["ВНаличииTurnover"])) == closing
     closings = [{**row, "ВНаличииBalance": row["ВНаличииClosingBalance"]} for row in rows]
     assert stock(closings, "Номенклатура_Key") == moved(ask, "Номенклатура_Key")

@@ -98,7 +98,10 @@ def test_what_cannot_be_written_is_refused_and_changes_nothing(fresh, name, sent
     row = make(fresh)
     address = f"{GOODS}(guid'{row['Ref_Key']}')"
     assert fresh.patch(address, {"Артикул": "Б-2", name: sent}).error[:2] == (status, code)
-    assert fresh(address).json == {**row, **{k: v for k, v in fresh(address).json.items() if k == "odata.metadata"}}
+    assert fresh(address).json == {
+        **row,
+        **{k: v for k, v in fresh(address).json.items() if k == "odata.metadata"},
+    }
 
 
 def test_broken_json_is_500_with_the_words_of_1c(fresh):

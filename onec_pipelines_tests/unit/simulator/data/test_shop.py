@@ -181,7 +181,10 @@ def test_taxpayer_numbers_have_right_check_digits():
 
 
 def test_orders_add_up():
-    for row in rows("Document_ЗаказКлиента"):
+    broken = {one.position for one in shop().broken if one.table == "Document_ЗаказКлиента"}
+    for at, row in enumerate(rows("Document_ЗаказКлиента")):
+        if at in broken:
+            continue
         kept = [line for line in row["Товары"] if not line["Отменено"]]
         assert row["СуммаДокумента"] == sum(line["Сумма"] for line in kept)
         for line in row["Товары"]:

@@ -85,11 +85,9 @@ def test_a_foreign_key_is_not_found(name):
     assert shop().tables[name].find(key) is None
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if len(shop().tables[name])])
 def test_rows_may_be_changed_by_the_caller(name):
     table = shop().tables[name]
-    if not len(table):
-        pytest.skip("an empty table has no rows to change")
     first = table.rows(0, 1)[0]
     for value in first.values():
         if isinstance(value, list):
