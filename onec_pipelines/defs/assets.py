@@ -58,7 +58,7 @@ def entity_assets(entity: Entity) -> dg.AssetsDefinition:
         ]
         try:
             outcome = inbound(
-                entity, onec.runtime, layers=selected, run_id=context.run_id, on_progress=onec.on_progress
+                entity, onec.runtime, layers=selected, run_id=context.run.run_id, on_progress=onec.on_progress
             )
         except PipelineError as error:
             raise as_failure(error) from error

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import md5
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -25,6 +27,15 @@ class QuarantinedRow:
     source_row: str
 
 
+def row_key(external_key: str) -> str:
+    """Key of a rejected row as clean would have it: the GUID of an object, else the md5 that `db/clean_sql.py` makes in SQL."""
+    try:
+        return str(UUID(external_key))
+    except ValueError:
+        # It names a row and guards nothing.
+        return str(UUID(md5(external_key.encode(), usedforsecurity=False).hexdigest()))
+
+
 def put(
     tx: Tx,
     rows: Sequence[QuarantinedRow],
@@ -38,10 +49,10 @@ def put(
     with tx.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO clean.quarantine AS q (system_name, entity_type, external_key, failures, source_row,"
-            " body_sha256, job_id) VALUES (%s, %s, %s, %s, %s, %s, %s)"
+            " body_sha256, job_id, row_key) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
             " ON CONFLICT (system_name, entity_type, external_key) DO UPDATE SET failures = excluded.failures,"
             " source_row = excluded.source_row, body_sha256 = excluded.body_sha256, job_id = excluded.job_id,"
-            " last_seen_at = now(), resolved_at = NULL"
+            " last_seen_at = now(), resolved_at = NULL, row_key = excluded.row_key"
             " WHERE q.resolved_at IS NOT NULL OR q.failures IS DISTINCT FROM excluded.failures"
             " OR q.source_row IS DISTINCT FROM excluded.source_row",
             [
@@ -53,6 +64,7 @@ def put(
                     row.source_row,
                     body_sha256,
                     job_id,
+                    row_key(row.external_key),
                 )
                 for row in rows
             ],
@@ -66,6 +78,15 @@ def resolve_staged(tx: Tx, entity: Entity, system_name: str) -> None:
     tx.execute(
         f"UPDATE clean.quarantine q SET resolved_at = now() FROM {clean_sql.STAGE} x"
         f" WHERE q.system_name = %s AND q.entity_type = %s AND q.resolved_at IS NULL AND q.external_key = {key}".encode(),
+        (system_name, entity.name),
+    )
+
+
+def resolve_unseen(tx: Tx, entity: Entity, seen: str, system_name: str) -> None:
+    """Close the entries of rows that a complete reading no longer shows: they are gone from 1C."""
+    tx.execute(
+        f"UPDATE clean.quarantine q SET resolved_at = now() WHERE q.system_name = %s AND q.entity_type = %s"
+        f" AND q.resolved_at IS NULL AND NOT EXISTS (SELECT FROM {seen} s WHERE s.row_key = q.row_key)".encode(),
         (system_name, entity.name),
     )
 

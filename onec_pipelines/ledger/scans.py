@@ -23,7 +23,7 @@ class Checkpoint:
     """How far a scan has come: parts that are done, and the paging cursor within the current one.
 
     `plan` is a fingerprint of what is asked for: a scan of another plan is not continued. `seen` counts the rows of the
-    seen table, `unkeyed` the rejects without a readable key, which it cannot hold.
+    seen table.
     """
 
     scan_id: int
@@ -33,7 +33,6 @@ class Checkpoint:
     cursor: dict[str, Any] | None = None
     rows: int = 0
     rejected: int = 0
-    unkeyed: int = 0
     pages: int = 0
     seen: int = 0
     count_before: int | None = None
@@ -82,7 +81,7 @@ def save(tx: Tx, system_name: str, entity: str, checkpoint: Checkpoint) -> None:
 
 
 def note_seen(tx: Tx, entity: Entity, checkpoint: Checkpoint, rejected_keys: list[str]) -> int:
-    """Add the keys of the staged rows and of rejects whose key is readable (they exist in 1C). Gives how many were added."""
+    """Add the keys of the staged rows and of the rejects: they exist in 1C. Gives how many were added."""
     staged = tx.execute(
         f"INSERT INTO {checkpoint.table} (row_key) {clean_sql.staged_keys(entity)}".encode()
     ).rowcount

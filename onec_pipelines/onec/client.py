@@ -20,6 +20,7 @@ import stamina
 from onec_pipelines.errors import PipelineError, RetryLater, Stop
 from onec_pipelines.onec import query
 from onec_pipelines.onec.answers import ACCEPT, BOM, Answer, Call, Kind, check_shape
+from onec_pipelines.onec.authorization import Authorizer
 from onec_pipelines.onec.connection import Connection
 from onec_pipelines.onec.errors import NOT_AT_ONCE, OVERLOADED, bad_answer, bad_query, closed, translate
 from onec_pipelines.onec.metadata import Metadata, parse_metadata
@@ -67,7 +68,8 @@ class _Request:
 class OnecClient:
     """Reads from one base; thread-safe, closes its sessions as a context manager.
 
-    `throttle` defaults to one shared by all clients of this process for the same base and user. `observer`
+    `throttle` and `authorizer` default to ones shared by all clients of this process for the same base and
+    user. `observer`
     is called after each attempt, in the calling thread; what it raises comes out of the call.
     """
 
@@ -78,17 +80,18 @@ class OnecClient:
         observer: Callable[[Call], None] | None = None,
         *,
         retry: RetryPolicy | None = None,
+        authorizer: Authorizer | None = None,
     ) -> None:
         self.connection = connection
         self._throttle = throttle or shared_throttle(
             connection.url,
-            connection.user,
+            connection.who,
             rate_per_second=connection.rate_per_second,
             max_calls=connection.max_sessions,
         )
         self._observer = observer
         self._retry = retry or RetryPolicy()
-        self._sessions = SessionPool(connection)
+        self._sessions = SessionPool(connection, authorizer=authorizer)
         self._counts_by_path = True
         self._closed = False
 
@@ -160,7 +163,7 @@ class OnecClient:
         return fetch_metadata(
             download,
             cache_dir,
-            base=f"{self.connection.url} {self.connection.user}",
+            base=f"{self.connection.url} {self.connection.who}",
             max_age_seconds=max_age_seconds,
         )
 
@@ -277,14 +280,14 @@ class OnecClient:
         """Give the target from the host's root.
 
         An address of another origin or outside the service root is refused.
-        Some addresses are chosen by the server (links), and each request carries the password.
+        Some addresses are chosen by the server (links), and each request carries the password or a token.
         """
         prefix = self.connection.prefix
         if "://" in address or address.startswith("//"):
             whole = f"{self.connection.origin}{prefix}"
             if not address.startswith((whole + "/", whole + "?")):
                 raise Stop(
-                    "an address outside this base was refused, because the password would go with it",
+                    "an address outside this base was refused, because the login would go with it",
                     code="ONEC_FOREIGN_URL",
                     remedy="Find out who put a foreign address into 1C's answer or into the declaration.",
                 )

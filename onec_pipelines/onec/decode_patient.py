@@ -115,10 +115,14 @@ def _checked(value: Any, edm_type: str) -> tuple[Any, str]:
         return _checked_text(value)
     if edm_type == "Edm.Boolean":
         return (value, "") if isinstance(value, bool) else (None, "expected true or false")
+    return _checked_number(value, whole=edm_type in INTEGERS)
+
+
+def _checked_number(value: Any, *, whole: bool) -> tuple[Any, str]:
     number = _number(value)
     if number is None:
         return None, "expected a number"
-    if edm_type not in INTEGERS:
+    if not whole:
         return number, ""
     if number.adjusted() > _MOST_DIGITS:
         return None, "more digits than any number has"  # to write 1e999999999 out takes all memory

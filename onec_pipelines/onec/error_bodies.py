@@ -32,6 +32,8 @@ _E_MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _LONG_NUMBER = re.compile(
     r"(?P<guid>\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b)|(?<![\w-])\+?\d(?:[\s()-]{0,2}\d){8,}(?![\w-])"
 )
+# What servers echo of our own headers.
+_LOGIN = re.compile(r"\b(?:Basic|Bearer)\s+[\w.~+/=-]{6,}|\beyJ[\w-]{8,}(?:\.[\w-]*){0,4}", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
@@ -61,9 +63,9 @@ def read_fault(body: bytes) -> Fault:
 def clean(text: str) -> str:
     """Make foreign text fit for one log line.
 
-    Base64 undone, control and direction characters out, e-mails and long numbers masked.
+    Base64 undone, control and direction characters out, logins, e-mails and long numbers masked.
     """
-    text = _CONTROL.sub(" ", _unbase64(text)).strip()
+    text = _LOGIN.sub("***", _CONTROL.sub(" ", _unbase64(text)).strip())
     text = _LONG_NUMBER.sub(lambda found: found["guid"] or "***", _E_MAIL.sub("***", text))
     text = re.sub(r" {2,}", " ", text)
     return text if len(text) <= MAX_MESSAGE else text[: MAX_MESSAGE - 1] + "…"

@@ -195,11 +195,21 @@ RULES: tuple[Rule, ...] = (
         code="ONEC_AUTH",
         raises=Stop,
         statuses=_of(401),
-        says="1C did not accept the user or the password",
+        says="1C did not accept the login",
         remedy=(
-            "Check ONEC_USER and ONEC_PASSWORD, and whether the account is locked. It is not repeated: "
+            "Check ONEC_USER and ONEC_PASSWORD, and whether the account is locked; with a token, its age, and "
+            "its issuer and user in the publication's accessTokenAuthentication. It is not repeated: "
             "repeats lock accounts."
         ),
+    ),
+    Rule(
+        code="ONEC_CLIENT_CERTIFICATE",
+        raises=Stop,
+        statuses=_of(400, 403, 495, 496),
+        shapes=frozenset({"html", "other"}),
+        text=_text(r"No required SSL certificate|SSL certificate error|client certificate|403\.(?:7|13|16|17)\b"),
+        says="the web server wants a client certificate that it trusts",
+        remedy="Set ONEC_CLIENT_CERT and ONEC_CLIENT_KEY to a certificate that the web server accepts.",
     ),
     Rule(
         code="ONEC_FORBIDDEN",

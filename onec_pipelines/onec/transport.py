@@ -1,31 +1,28 @@
-"""HTTP to one 1C base: the only module of the project that imports httpx.
+"""HTTP to one origin, 1C or the token endpoint: the only module of the project that imports httpx.
 
 Adds to httpx what it lacks (RELIABILITY 0.3, 0.4, C-1): one deadline for the whole exchange, a cap on the
-body, bounded gzip, no redirects, no cookies or proxies taken from around us. Judges nothing about 1C: every
-status is handed up.
+body, bounded gzip, no redirects, no cookies or proxies taken from around us. Judges nothing: every status is
+handed up. Signs nothing either: who asks is said by the caller's headers.
 """
 
 from __future__ import annotations
 
-import base64
 import logging
-import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from pathlib import Path
 from typing import BinaryIO
 
 import httpcore
 import httpx
 
-from onec_pipelines.onec.connection import Connection
 from onec_pipelines.onec.errors import closed
+from onec_pipelines.onec.route import Route
 from onec_pipelines.onec.transport_body import Body
 from onec_pipelines.onec.transport_faults import translate_fault
-from onec_pipelines.onec.transport_sockets import DeadlineBackend, ends_at
+from onec_pipelines.onec.transport_sockets import DeadlineBackend, ends_at, is_near
+from onec_pipelines.onec.transport_tls import tls_of
 
 KEEPALIVE_SECONDS = 2.0  # below Apache's 5 s, so that we never send into a connection that is being closed
 FOREIGN_FAULTS = (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError)
@@ -74,23 +71,17 @@ class Reply:
 
 
 class Transport:
-    """One HTTP client of one base with at most one connection; used by one thread at a time.
+    """One HTTP client of one origin with at most one connection; used by one thread at a time.
 
-    `keepalive=False` closes the connection after each exchange: for writes, where a connection that the
+    Making one raises Stop ONEC_TLS_FILES for certificate files that cannot be used. `keepalive=False` closes the connection after each exchange: for writes, where a connection that the
     server closed meanwhile would leave us not knowing whether the write happened.
     """
 
-    def __init__(self, connection: Connection, *, keepalive: bool = True) -> None:
-        login = f"{connection.user}:{connection.password}".encode()  # 1C wants UTF-8 (PROTOCOL §9)
-        self._headers = {
-            "Authorization": "Basic " + base64.b64encode(login).decode("ascii"),
-            "Accept-Encoding": "gzip",
-            "User-Agent": "onec-pipelines",
-        }
-        self._url = httpx.URL(connection.origin + "/")
-        self._connect_seconds = connection.connect_seconds
+    def __init__(self, route: Route, *, keepalive: bool = True) -> None:
+        self._route = route
+        self._url = httpx.URL(route.origin + "/")
         self._closed = False
-        self._pool = _DeadlineTransport(connection, keepalive=keepalive)
+        self._pool = _DeadlineTransport(route, keepalive=keepalive)
         self._client = httpx.Client(
             transport=self._pool,
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),  # sessions are `session.py`'s
@@ -128,9 +119,9 @@ class Transport:
         with self._client.stream(
             exchange.method,
             self._url,
-            headers={**self._headers, **exchange.headers},
+            headers={**self._own_headers(), **exchange.headers},
             content=exchange.content or None,
-            timeout=httpx.Timeout(remaining, connect=min(self._connect_seconds, remaining)),
+            timeout=httpx.Timeout(remaining, connect=min(self._route.connect_seconds, remaining)),
             extensions={"target": exchange.target.encode("ascii")},
         ) as response:
             headers = {name.decode("latin-1").lower(): _text(value) for name, value in response.headers.raw}
@@ -152,6 +143,13 @@ class Transport:
             )
 
 
+    def _own_headers(self) -> dict[str, str]:
+        mode = self._route.compression
+        # behind a proxy the address is not ours to look up, and the way is long
+        near = mode == "off" or (mode == "auto" and not self._route.proxy and is_near(self._route.host))
+        return {"Accept-Encoding": "identity" if near else "gzip", "User-Agent": "onec-pipelines"}
+
+
 def _text(value: bytes) -> str:
     """Read a header value; 1C puts raw UTF-8 into Location (PROTOCOL §4.1)."""
     try:
@@ -163,12 +161,12 @@ def _text(value: bytes) -> str:
 class _DeadlineTransport(httpx.BaseTransport):
     """httpx over a connection pool whose sockets obey the deadline of the running exchange."""
 
-    def __init__(self, connection: Connection, *, keepalive: bool) -> None:
-        tls = _tls(connection.ca_file, verify=connection.verify)
+    def __init__(self, route: Route, *, keepalive: bool) -> None:
+        tls = tls_of(route)
         self._sockets = backend = DeadlineBackend()
         kept = 1 if keepalive else 0
-        if connection.proxy:
-            proxy = httpx.Proxy(connection.proxy)  # takes user and password out of the address
+        if route.proxy:
+            proxy = httpx.Proxy(route.proxy)  # takes user and password out of the address
             self._pool: httpcore.ConnectionPool = httpcore.HTTPProxy(
                 proxy_url=str(proxy.url),
                 proxy_auth=proxy.raw_auth,
@@ -210,15 +208,6 @@ class _DeadlineTransport(httpx.BaseTransport):
         """Close the pool, and a socket that was just being connected, which the pool does not know."""
         self._pool.close()
         self._sockets.close()
-
-
-@lru_cache(maxsize=8)  # reading the authorities takes tens of milliseconds, and each session needs them
-def _tls(ca_file: Path | None, *, verify: bool) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca_file)
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 class _Stream(httpx.SyncByteStream):

@@ -7,15 +7,38 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import ipaddress
 import socket
 import ssl
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 
 import httpcore
 
 ends_at: contextvars.ContextVar[float] = contextvars.ContextVar("onec_exchange_ends_at")
 """The `time.monotonic()` moment at which the exchange of this thread ends."""
+
+
+def is_near(host: str) -> bool:
+    """Tell whether a host is this machine or has only private addresses; one that cannot be found is far.
+
+    Remembered for the process once it is known.
+    """
+    try:
+        return all(_is_near_address(address) for address in _addresses(host))
+    except OSError:
+        return False  # connecting will say what is wrong with the name
+
+
+@lru_cache(maxsize=64)  # an error is not remembered
+def _addresses(host: str) -> tuple[str, ...]:
+    return tuple({str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)})
+
+
+def _is_near_address(text: str) -> bool:
+    address = ipaddress.ip_address(text.partition("%")[0])
+    return address.is_private or address.is_loopback or address.is_link_local
 
 
 def _remaining(timeout: float | None) -> float:

@@ -76,9 +76,9 @@ class Answers:
             return (("Content-Type", f"application/json;charset={self.options.charset}"), _VERSION)
         return (("Content-Type", f"application/atom+xml{kind};charset=utf-8"), _VERSION)
 
-    def _bom(self, *, genuine: bool = False) -> bytes:
-        bom = self.options.bom
-        return BOM if bom == "always" or (genuine and bom == "genuine") else b""
+    def _bom(self, *answers: str) -> bytes:
+        """A BOM, if answers of this kind have one: bodies of real errors were seen with it and without."""
+        return BOM if self.options.bom == "always" or self.options.bom in answers else b""
 
     def rows(self, page: Page, columns: Columns, *, set_name: str) -> Response:
         """A set; large ones are streamed."""
@@ -131,7 +131,7 @@ class Answers:
 
     def count(self, number: int) -> Response:
         """A bare number, with a BOM (PROTOCOL §12)."""
-        body = self._bom(genuine=True) + str(number).encode()
+        body = self._bom("genuine", "errors") + str(number).encode()
         return Response(
             status=200, body=body, headers=(("Content-Type", "text/plain;charset=utf-8"), _VERSION)
         )
@@ -143,7 +143,7 @@ class Answers:
     def property(self, meta: TypeMeta, name: str, value: Any, *, raw: bool) -> Response:
         """One property of an entity; `raw` is `/$value`."""
         if raw:
-            body = self._bom(genuine=True) + atom_format.scalar(meta, name, value).encode()
+            body = self._bom("genuine", "errors") + atom_format.scalar(meta, name, value).encode()
             return Response(
                 status=200, body=body, headers=(("Content-Type", "text/plain;charset=utf-8"), _VERSION)
             )
@@ -183,4 +183,4 @@ class Answers:
         body = json_body(error) if self.format.json else atom_body(error)
         content = "application/json" if self.format.json else "application/xml"
         headers = (("Content-Type", f"{content};charset=utf-8"), _VERSION)
-        return Response(status=error.status, body=self._bom(genuine=True) + body, headers=headers)
+        return Response(status=error.status, body=self._bom("errors") + body, headers=headers)

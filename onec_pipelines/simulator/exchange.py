@@ -17,7 +17,6 @@ from onec_pipelines.simulator.base import Base
 from onec_pipelines.simulator.errors import OdataError, no_instance
 from onec_pipelines.simulator.http import Response
 from onec_pipelines.simulator.json_format import self_address
-from onec_pipelines.simulator.kinds import ZERO_GUID
 from onec_pipelines.simulator.options import Options
 from onec_pipelines.simulator.source import Key, Row
 

@@ -48,13 +48,17 @@ class Delivery:
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """An answer; `body` may be a stream of chunks, which is then sent with chunked encoding."""
+    """An answer; `body` may be a stream of chunks, which is then sent with chunked encoding.
+
+    `finish` is awaited once the answer was sent or could not be.
+    """
 
     status: int
     body: bytes | AsyncGenerator[bytes, None] = b""
     headers: tuple[tuple[str, str], ...] = ()
     delivery: Delivery = field(default_factory=Delivery)
     close: bool = False
+    finish: Callable[[], Awaitable[None]] | None = None
 
     def with_delivery(self, delivery: Delivery) -> Response:
         """The same answer, delivered otherwise."""
@@ -107,7 +111,11 @@ class _Connection:
         if request is None:
             return False
         response = await handler(request)
-        return await self._send(response, head=request.method == "HEAD")
+        try:
+            return await self._send(response, head=request.method == "HEAD")
+        finally:
+            if response.finish is not None:
+                await response.finish()
 
     async def _request(self) -> Request | None:
         if not await self._head():

@@ -73,7 +73,12 @@ class Options:
 
     accept: str = _option("honour", "the Accept header", "honour", "ignore")
     bom: str = _option(
-        "genuine", "BOM before answers: only $count and errors, all, or none", "genuine", "always", "never"
+        "genuine",
+        "BOM before answers: $count; also errors; all; none",
+        "genuine",
+        "errors",
+        "always",
+        "never",
     )
     charset: str = _option("utf-8", "charset that JSON answers claim (the body is UTF-8 whatever it says)")
     inlinecount: str = _option(

@@ -10,8 +10,8 @@ import gzip
 import time
 import traceback
 from collections import Counter, deque
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from onec_pipelines.simulator import errors, tokens, urls
@@ -25,7 +25,7 @@ from onec_pipelines.simulator.odata import Ask, Done, OData
 from onec_pipelines.simulator.options import Options
 from onec_pipelines.simulator.query import QueryError
 from onec_pipelines.simulator.replay import Replayer, load
-from onec_pipelines.simulator.sessions import Lease, Sessions
+from onec_pipelines.simulator.sessions import Sessions
 from onec_pipelines.simulator.writes import Writes
 from onec_pipelines.simulator.writing import Manner
 
@@ -139,7 +139,7 @@ class Service:
             response = await self._answer(request, rest, plan)
             if not isinstance(response.body, bytes):
                 streaming = True
-                response = replace(response, body=self._held(response.body, lease))
+                response = replace(response, finish=partial(self.sessions.release, lease))
         finally:
             if not streaming:
                 await self.sessions.release(lease)
@@ -149,14 +149,6 @@ class Service:
 
     def _public(self, request: Request) -> str:
         return self.options.public_url or f"http://{request.headers.get('host', 'localhost')}"
-
-    async def _held(self, body: AsyncGenerator[bytes, None], lease: Lease) -> AsyncGenerator[bytes, None]:
-        """A stream that keeps its session until it ends."""
-        try:
-            async for chunk in body:
-                yield chunk
-        finally:
-            await self.sessions.release(lease)
 
     def _login(self, request: Request) -> tuple[str, str]:
         """User and password; raises HostError 401 without a 1C code (PROTOCOL §8.3)."""
@@ -225,6 +217,8 @@ async def _drain(response: Response) -> None:
     if not isinstance(response.body, bytes):
         async for _ in response.body:
             pass
+    if response.finish is not None:
+        await response.finish()
 
 
 def _raw_root(raw_path: str, root: str) -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from hashlib import md5
 from typing import Any, Self
-from uuid import UUID
 
 import psycopg
 
@@ -17,7 +15,7 @@ from onec_pipelines.ledger.clean_rows import Written
 from onec_pipelines.ledger.quarantine import QuarantinedRow
 from onec_pipelines.ledger.scans import Checkpoint
 from onec_pipelines.onec.paging import PageCursor
-from onec_pipelines.spec import Entity, Reading
+from onec_pipelines.spec import Reading
 from onec_pipelines.steps.extract import Resume
 from onec_pipelines.steps.grouping import Group
 from onec_pipelines.steps.resolve import Plan
@@ -156,7 +154,7 @@ class Scan:
         if self._checkpoint is None:
             return None
         before, entity = self._checkpoint, self._plan.entity
-        keys = [key for reject in group.checked.rejects if (key := row_key_of(reject, entity))]
+        keys = [quarantine.row_key(reject.external_key) for reject in group.checked.rejects]
         seen = scans.note_seen(tx, entity, before, keys)
         is_end = group.cursor is None
         whole = entity.source.reading is Reading.WHOLE
@@ -168,7 +166,6 @@ class Scan:
             cursor=None if group.cursor is None or whole else asdict(group.cursor),
             rows=before.rows + group.checked.rows_in,
             rejected=before.rejected + len(group.checked.rejects),
-            unkeyed=before.unkeyed + len(group.checked.rejects) - len(keys),
             pages=before.pages + len(group.pages),
             seen=before.seen + seen,
             count_before=group.counts[0] if is_end else before.count_before,
@@ -176,14 +173,3 @@ class Scan:
         )
         scans.save(tx, self._system_name, entity.name, checkpoint)
         return checkpoint
-
-
-def row_key_of(reject: Reject, entity: Entity) -> str | None:
-    """Key of a rejected row as clean would have it, None when the row has no readable key."""
-    if entity.key == ("ref",):
-        try:
-            return str(UUID(reject.external_key))
-        except ValueError:
-            return None
-    # The md5 that `db/clean_sql.py` makes in SQL; it names a row and guards nothing.
-    return str(UUID(md5(reject.external_key.encode(), usedforsecurity=False).hexdigest()))

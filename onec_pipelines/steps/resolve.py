@@ -11,7 +11,20 @@ from typing import Any
 from onec_pipelines.errors import Skip, Stop
 from onec_pipelines.onec.decode import WireColumn, WireSection, WireShape
 from onec_pipelines.onec.metadata_model import NAMESPACE, EntityType, Metadata, Property, RowType
-from onec_pipelines.spec import Entity, Field, Section
+from onec_pipelines.spec import ColumnType, Entity, Field, Section
+
+
+_TEXTS = frozenset({"Edm.String", "Edm.Guid", "Edm.Binary", "Edm.DateTime", "Edm.Stream"})
+_WHOLE = frozenset({"Edm.Byte", "Edm.Int16", "Edm.Int32", "Edm.Int64"})
+_WIRE_TYPES = {
+    ColumnType.GUID: frozenset({"Edm.Guid", "Edm.String"}),
+    ColumnType.TEXT: _TEXTS,
+    ColumnType.DECIMAL: _WHOLE | {"Edm.Double", "Edm.Decimal", "Edm.Single"},
+    ColumnType.INTEGER: _WHOLE,
+    ColumnType.BOOLEAN: frozenset({"Edm.Boolean"}),
+    ColumnType.TIMESTAMP: frozenset({"Edm.DateTime"}),
+}
+"""What each kind of column can be made of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,11 +188,22 @@ def _choose(fields: Sequence[Field], view: RowType) -> tuple[tuple[WireColumn, .
         for wire in field.source:
             declared = view.properties.get(wire)
             if declared is not None:
+                _refuse_another_type(field, wire, declared.edm_type)
                 columns.append(WireColumn(name=field.name, wire=wire, edm_type=declared.edm_type))
                 break
         else:
             missing.append(field.name)
     return tuple(columns), missing
+
+
+def _refuse_another_type(field: Field, wire: str, edm_type: str) -> None:
+    """A property that a release has retyped must not reach the converters (RELIABILITY C-4 #12)."""
+    if edm_type not in _WIRE_TYPES[field.type]:
+        raise Stop(
+            f"{wire} is {edm_type} in this base, of which no {field.type.name.lower()} can be made",
+            code="ONEC_COLUMN_RETYPED",
+            remedy="The release or the configuration changed the property: adapt the field's declaration.",
+        )
 
 
 def _choose_sections(

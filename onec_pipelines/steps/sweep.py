@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from onec_pipelines.errors import Stop
-from onec_pipelines.ledger import audit, clean_rows, scans
+from onec_pipelines.ledger import audit, clean_rows, quarantine, scans
 from onec_pipelines.ledger.scans import Checkpoint
 from onec_pipelines.spec import Entity, Reading
 from onec_pipelines.steps.resolve import Plan
@@ -52,13 +52,13 @@ def finish_scan(tx: Tx, plan: Plan, checkpoint: Checkpoint, *, system_name: str,
             sweeps=_SWEEPS[entity.source.reading],
         )
         absent, deleted = gone.missed, gone.deleted
+        quarantine.resolve_unseen(tx, entity, checkpoint.table, system_name)
     summary = {
         "complete": complete,
         "reason": reason,
         "rows": checkpoint.rows,
         "distinct": distinct,
         "rejected": checkpoint.rejected,
-        "unkeyed": checkpoint.unkeyed,
         "absent": absent,
         "deleted": deleted,
     }
@@ -74,7 +74,7 @@ def finish_scan(tx: Tx, plan: Plan, checkpoint: Checkpoint, *, system_name: str,
     return Finished(
         complete=complete,
         reason=reason,
-        rows=distinct + checkpoint.unkeyed,
+        rows=distinct,
         absent=absent,
         deleted=deleted,
     )
@@ -84,14 +84,11 @@ def verdict(entity: Entity, checkpoint: Checkpoint, distinct: int) -> tuple[bool
     """Whether every row that 1C counts was seen, and why."""
     if entity.source.reading is Reading.WHOLE:
         return True, f"{distinct} rows in {len(checkpoint.parts_done)} whole answers"
-    seen = distinct + checkpoint.unkeyed
-    words = f"{seen} different rows" + (
-        f" ({checkpoint.unkeyed} of them rejected, without a readable key)" if checkpoint.unkeyed else ""
-    )
+    words = f"{distinct} different rows"
     before, after = checkpoint.count_before, checkpoint.count_after
     if after is None:
-        return seen == 0, "1C has no rows" if seen == 0 else f"{words}, 1C did not count its own"
-    if seen < after:
+        return distinct == 0, "1C has no rows" if distinct == 0 else f"{words}, 1C did not count its own"
+    if distinct < after:
         return False, f"only {words} were seen, 1C counts {after}"
     if before != after:
         return True, f"{words}, 1C counted {before} before and {after} after"

@@ -151,8 +151,8 @@ def test_it_gets_1c_s_words_when_it_is_refused(run):
     async def story(infobase):
         with pytest.raises(client.ODataError) as refusal:
             await client.Catalog(infobase, "Номенклатура").query(select="НетТакого")
-        return refusal.value.status, str(refusal.value)
+        return refusal.value.status, refusal.value.internal_code, refusal.value.message
 
-    status, text = run(story)
-    assert status == 400
+    status, code, text = run(story)
+    assert (status, code) == (400, "6")
     assert "Сегмент пути НетТакого не найден!" in text

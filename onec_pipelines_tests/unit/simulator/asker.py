@@ -80,6 +80,8 @@ class Asker:
         body = response.body
         if not isinstance(body, bytes):
             body = b"".join([chunk async for chunk in body])
+        if response.finish is not None:
+            await response.finish()
         assert not self.service.bugs, self.service.bugs[0]
         return Answer(response.status, dict(response.headers), body)
 

@@ -123,6 +123,15 @@ def test_what_is_refused_is_refused_with_1c_s_code_and_words(ask, path, query, e
     assert ask(path, query).error == expected
 
 
+@pytest.mark.parametrize(
+    ("bom", "count", "error"), [("genuine", 1, 0), ("errors", 1, 1), ("never", 0, 0), ("always", 1, 1)]
+)
+def test_a_bom_stands_before_counts_and_before_errors_if_the_switch_says_so(start, bom, count, error):
+    ask = start(bom=bom)
+    assert ask(f"{GOODS}/$count", "").body.startswith(b"\xef\xbb\xbf") is bool(count)
+    assert ask("Catalog_Нет").body.startswith(b"\xef\xbb\xbf") is bool(error)
+
+
 def test_an_unknown_key_is_404_with_code_9(ask):
     status, code, text = ask(f"{GOODS}(guid'11111111-1111-1111-1111-111111111111')").error
     assert (status, code) == (404, "9")
