@@ -18,7 +18,7 @@ demo: $(INSTALLED) ## Start a simulated 1C, the database and Dagster's UI; ctrl-
 	$(BIN)/onec demo
 
 demo-once: $(INSTALLED) ## Sync a simulated 1C once, without the UI, and print the result as JSON
-	$(BIN)/onec demo --once --json
+	@$(BIN)/onec demo --once --json
 
 test: $(INSTALLED) ## Run the tests; ARGS is passed to pytest
 	$(BIN)/python -m pytest $(ARGS)
@@ -33,9 +33,8 @@ format: $(INSTALLED) ## Format the code and repair what ruff can repair
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: $(INSTALLED) ## Resolve pyproject.toml anew into requirements.lock
-	$(UV) lock --upgrade
-	$(UV) export --quiet --all-groups --no-emit-project --no-header --format requirements-txt -o requirements.lock
+lock: | $(UV) ## Resolve pyproject.toml anew into requirements.lock
+	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-header pyproject.toml --group dev -o requirements.lock
 
 clean: ## Remove .venv and caches; data in var/ stays
 	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

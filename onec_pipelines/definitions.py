@@ -8,12 +8,13 @@ from onec_pipelines.defs.assets import all_assets, external_assets
 from onec_pipelines.defs.jobs import JOBS
 from onec_pipelines.defs.resources import OnecResource
 from onec_pipelines.defs.schedules import SCHEDULES
+from onec_pipelines.defs.schema import metadata
 
 
 def build_definitions() -> dg.Definitions:
     """Assets, jobs, schedules and the resource, with the in-process executor: a spawned step costs seconds (DAGSTER.md)."""
     return dg.Definitions(
-        assets=[*external_assets(), *all_assets()],
+        assets=[*external_assets(), metadata, *all_assets()],
         jobs=JOBS,
         schedules=SCHEDULES,
         resources={"onec": OnecResource()},

@@ -70,14 +70,16 @@ def inbound(
     *,
     layers: Collection[Layer] = ALL_LAYERS,
     run_id: str | None = None,
+    allow_deletes: bool = False,
     on_progress: Progress = lambda _outcome: None,
 ) -> Outcome:
     """Bring the wanted layers of one entity up to date and say what was done.
 
-    With `raw` everything is read from 1C; with `clean` but not `raw` the last complete reading is replayed from the stored pages; with only
-    `shop` or `ids` everything in clean is compared again. Raises the error that ended the run, after it is
-    noted in `sync_jobs`; an optional
-    entity that the base does not publish ends as status 'skipped'. Raises RetryLater ALREADY_RUNNING when another run holds the entity.
+    With `raw` everything is read from 1C; with `clean` but not `raw` the last finished reading is replayed
+    from the stored pages; with only `shop` or `ids` everything in clean is compared again. `allow_deletes`
+    lets any number of rows be gone. Raises the error that ended the run, after it is noted in `sync_jobs`; an
+    optional entity that the base does not publish ends as status 'skipped'. Raises RetryLater
+    ALREADY_RUNNING when another run holds the entity.
     """
     wanted = frozenset(layers)
     with jobs.entity_lock(runtime.database, runtime.system_name, entity.name):
@@ -93,7 +95,7 @@ def inbound(
         calls_before = len(runtime.calls)
         error: str | None = None
         try:
-            _run(entity, runtime, wanted, outcome, on_progress)
+            _run(entity, runtime, wanted, outcome, on_progress, brake=not allow_deletes)
         except Skip as skip:
             outcome.status, outcome.message = "skipped", str(skip)
         except PipelineError as failure:
@@ -120,10 +122,16 @@ def _job_type(wanted: frozenset[Layer]) -> str:
 
 
 def _run(
-    entity: Entity, runtime: Runtime, wanted: frozenset[Layer], outcome: Outcome, on_progress: Progress
+    entity: Entity,
+    runtime: Runtime,
+    wanted: frozenset[Layer],
+    outcome: Outcome,
+    on_progress: Progress,
+    *,
+    brake: bool,
 ) -> None:
     if Layer.RAW in wanted:
-        _read(entity, runtime, outcome, on_progress)
+        _read(entity, runtime, outcome, on_progress, brake=brake)
     elif Layer.CLEAN in wanted:
         _replay(entity, runtime, outcome, on_progress)
     if Layer.SHOP in wanted or Layer.IDS in wanted:
@@ -132,7 +140,7 @@ def _run(
     on_progress(outcome)
 
 
-def _read(entity: Entity, runtime: Runtime, outcome: Outcome, on_progress: Progress) -> None:
+def _read(entity: Entity, runtime: Runtime, outcome: Outcome, on_progress: Progress, *, brake: bool) -> None:
     begun = time.monotonic()
     plan = make_plan(entity, runtime.client, runtime.metadata)
     _tell_plan(plan, outcome)
@@ -141,7 +149,7 @@ def _read(entity: Entity, runtime: Runtime, outcome: Outcome, on_progress: Progr
     pressure = Pressure(page_rows=runtime.settings.page_rows, parallel=runtime.settings.max_sessions)
     with closing(extract(runtime.client, plan, parts=parts, pressure=pressure, resume=scan.resume)) as pages:
         _load(scan, groups(pages, plan, runtime.settings.zone), outcome, on_progress)
-    finished = scan.finish()
+    finished = scan.finish(brake=brake)
     outcome.complete, outcome.completeness = finished.complete, finished.reason
     outcome.absent, outcome.deleted = finished.absent, finished.deleted
     outcome.rows_seen = finished.rows

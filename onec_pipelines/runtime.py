@@ -12,8 +12,11 @@ from onec_pipelines.db.engine import Database, connect
 from onec_pipelines.db.migrations import migrate, pending
 from onec_pipelines.errors import Stop
 from onec_pipelines.onec.answers import Call
-from onec_pipelines.onec.client import OnecClient
+from onec_pipelines.onec.client import DAY_SECONDS, OnecClient
 from onec_pipelines.onec.connection import Connection
+from onec_pipelines.onec.logins import Bearer, ClientCredentials, Login
+from onec_pipelines.onec.metadata import parse_metadata
+from onec_pipelines.onec.metadata_file import MetadataFile
 from onec_pipelines.onec.metadata_model import Metadata
 from onec_pipelines.settings import Settings, load_settings
 
@@ -48,7 +51,11 @@ class Runtime:
     @cached_property
     def metadata(self) -> Metadata:
         """The base's `$metadata`, from the cache under ONEC_HOME while it is fresh."""
-        return self.client.metadata(self.settings.home / "metadata")
+        return parse_metadata(self.metadata_file().path)
+
+    def metadata_file(self, *, max_age_seconds: float = DAY_SECONDS) -> MetadataFile:
+        """The `$metadata` document in the cache under ONEC_HOME; fetched anew when it is older."""
+        return self.client.metadata_file(self.settings.home / "metadata", max_age_seconds=max_age_seconds)
 
     def close(self) -> None:
         """End the sessions in 1C and the connections to the database."""
@@ -74,7 +81,27 @@ def connection_of(settings: Settings) -> Connection:
         rate_per_second=settings.rate_per_second,
         deadline_seconds=settings.deadline_seconds,
         session_mode=settings.session_mode,
+        login=_login_of(settings),
+        verify=settings.verify_tls,
+        ca_file=settings.ca_file,
+        client_cert=settings.client_cert,
+        client_key=settings.client_key,
+        proxy=settings.proxy.get_secret_value() or None,
+        compression=settings.compression,
     )
+
+
+def _login_of(settings: Settings) -> Login | None:
+    if settings.auth == "bearer":
+        return Bearer(token=settings.token.get_secret_value(), token_file=settings.token_file)
+    if settings.auth == "client_credentials":
+        return ClientCredentials(
+            token_url=settings.token_url,
+            client_id=settings.client_id,
+            client_secret=settings.client_secret.get_secret_value(),
+            scope=settings.scope,
+        )
+    return None
 
 
 def database_url(settings: Settings) -> str:

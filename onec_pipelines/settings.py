@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from dotenv import dotenv_values
@@ -25,20 +25,46 @@ from onec_pipelines.errors import Stop
 PREFIX = "ONEC_"
 ODATA_ROOT = "/odata/standard.odata"
 # Read before the settings themselves, so they are no fields of `Settings`.
-_READ_BEFORE = {"ONEC_ENV_FILE", "ONEC_PASSWORD_FILE"}
+_READ_BEFORE = {"ONEC_ENV_FILE", "ONEC_PASSWORD_FILE", "ONEC_CLIENT_SECRET_FILE"}
+# Each pair is one value, named in one of two ways.
+_PAIRS = (
+    ("ONEC_PASSWORD", "ONEC_PASSWORD_FILE"),
+    ("ONEC_TOKEN", "ONEC_TOKEN_FILE"),
+    ("ONEC_CLIENT_SECRET", "ONEC_CLIENT_SECRET_FILE"),
+)
+# Blanks at the ends may be meant.
+_VERBATIM = {"ONEC_PASSWORD", "ONEC_CLIENT_SECRET"}
 _NEEDED_FOR_ONEC = {
     "url": f"the root of the OData publication, e.g. https://erp.example.com/ut{ODATA_ROOT}",
-    "user": "the name of the 1C user that reads and writes",
     "timezone": "the IANA zone of the infobase's dates, e.g. Europe/Moscow",
     "system": "a short name of this base for ever part of every id, e.g. ut",
+}
+_NEEDED_FOR_AUTH: dict[str, dict[str, str]] = {
+    "basic": {"user": "the name of the 1C user that reads and writes"},
+    "bearer": {},
+    "client_credentials": {
+        "token_url": "the address of the token endpoint, e.g. https://login.example.com/oauth2/token",
+        "client_id": "the name of this client at the token endpoint",
+    },
+}
+# Under another way these would be ignored without a word, so that the way was probably forgotten.
+_OF_AUTH = {
+    "token": "bearer",
+    "token_file": "bearer",
+    "token_url": "client_credentials",
+    "client_id": "client_credentials",
+    "client_secret": "client_credentials",
+    "scope": "client_credentials",
 }
 
 
 class Settings(BaseSettings):
     """The configuration of one process, frozen. Make it with `load_settings`, which also checks the names.
 
-    Empty `url`, `user`, `timezone` and `system` occur only with `load_settings(require_onec=False)`.
-    `database_url` is secret because it may hold a password; empty means the embedded server under `home`.
+    Empty `url`, `timezone` and `system`, and a login that is not complete, occur only with
+    `load_settings(require_onec=False)`. `database_url` and `proxy` are secret because they may hold a
+    password; an empty `database_url` means the embedded server under `home`. `token_file` is not read here:
+    it changes while a process runs.
     """
 
     model_config = SettingsConfigDict(
@@ -48,6 +74,19 @@ class Settings(BaseSettings):
     url: str = ""
     user: str = ""
     password: SecretStr = SecretStr("")
+    auth: Literal["basic", "bearer", "client_credentials"] = "basic"
+    token: SecretStr = SecretStr("")
+    token_file: Path | None = None
+    token_url: str = ""
+    client_id: str = ""
+    client_secret: SecretStr = SecretStr("")
+    scope: str = ""
+    verify_tls: bool = True
+    ca_file: Path | None = None
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    proxy: SecretStr = SecretStr("")
+    compression: Literal["auto", "on", "off"] = "auto"
     timezone: str = ""
     system: str = ""
     database_url: SecretStr = SecretStr("")
@@ -82,7 +121,7 @@ class Settings(BaseSettings):
         url = value.rstrip("/")
         if not url:
             return ""
-        parts = urlsplit(url)
+        parts = _split(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("must be an http:// or https:// address")
         if parts.username is not None or parts.password is not None:
@@ -94,6 +133,34 @@ class Settings(BaseSettings):
                 f"must end with {ODATA_ROOT}, for example https://erp.example.com/ut{ODATA_ROOT}"
             )
         return url
+
+    @field_validator("token_url")
+    @classmethod
+    def _check_token_url(cls, value: str) -> str:
+        parts = _split(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
+            raise ValueError("must be an http:// or https:// address")
+        if parts.username is not None or parts.fragment:
+            raise ValueError("must not hold a user, password or fragment; use ONEC_CLIENT_ID")
+        return value
+
+    @field_validator("proxy")
+    @classmethod
+    def _check_proxy(cls, value: SecretStr) -> SecretStr:
+        parts = _split(value.get_secret_value())
+        if value.get_secret_value() and (parts.scheme not in {"http", "https"} or not parts.hostname):
+            raise ValueError("must be an http:// or https:// address, e.g. http://proxy.example.com:3128")
+        return value
+
+    @field_validator("token_file", "ca_file", "client_cert", "client_key")
+    @classmethod
+    def _check_file(cls, value: Path | None) -> Path | None:
+        if value is None:
+            return None
+        path = value.expanduser().absolute()
+        if not path.is_file() or not os.access(path, os.R_OK):
+            raise ValueError(f"names {path}, which is not a file that can be read")
+        return path
 
     @field_validator("timezone")
     @classmethod
@@ -130,9 +197,12 @@ def load_settings(environ: Mapping[str, str] | None = None, *, require_onec: boo
     """
     given = _from_process() if environ is None else _ours(environ)
     values, problems = _named(given)
-    problems += _read_password_file(given, values)
+    problems += _read_file(given, values, "password")
+    problems += _read_file(given, values, "client_secret")
     if require_onec:
-        problems += _missing(given, values)
+        problems += _missing(values)
+        problems += _login_problems(given, values)
+    problems += _tls_problems(values)
     try:
         settings = Settings(**{"home": str(project_root() / "var"), **values})  # type: ignore[arg-type]
     except ValidationError as error:
@@ -161,9 +231,10 @@ def _from_process() -> dict[str, str]:
     if not path.is_file():
         raise Stop(f"ONEC_ENV_FILE names {path}, which is not a file", code="SETTINGS")
     file = _ours({name: value or "" for name, value in dotenv_values(path, encoding="utf-8").items()})
-    if environment.keys() & {"ONEC_PASSWORD", "ONEC_PASSWORD_FILE"}:
-        # The pair is one value: this process's password must not meet the file's other way of naming it.
-        file = {name: value for name, value in file.items() if not name.startswith("ONEC_PASSWORD")}
+    for pair in _PAIRS:
+        if environment.keys() & set(pair):
+            # This process's secret must not meet the file's other way of naming it.
+            file = {name: value for name, value in file.items() if name not in pair}
     return {**file, **environment}
 
 
@@ -180,6 +251,16 @@ def _ours(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name.upper().startswith(PREFIX)}
 
 
+def _split(address: str) -> SplitResult:
+    """Take an address apart; the standard library's own complaint would show it, password and all."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("is not an address that can be understood") from None
+    return parts
+
+
 def _named(given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """Values by field name, and a text for each name nobody knows. An empty value is as good as none."""
     known = {PREFIX + field.upper(): field for field in Settings.model_fields}
@@ -188,37 +269,74 @@ def _named(given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     for name, value in given.items():
         if name in known:
             if value.strip():
-                values[known[name]] = value if name == "ONEC_PASSWORD" else value.strip()
+                values[known[name]] = value if name in _VERBATIM else value.strip()
         elif name not in _READ_BEFORE:
             near = difflib.get_close_matches(name.upper(), [*known, *_READ_BEFORE], n=1, cutoff=0.5)
             problems.append(f"{name} is unknown" + (f", the nearest known name is {near[0]}" if near else ""))
     return values, problems
 
 
-def _read_password_file(given: Mapping[str, str], values: dict[str, str]) -> list[str]:
-    """Put the password of ONEC_PASSWORD_FILE into `values`; only the line end is cut, blanks may be meant."""
-    path = given.get("ONEC_PASSWORD_FILE", "").strip()
+def _read_file(given: Mapping[str, str], values: dict[str, str], field: str) -> list[str]:
+    """Put the secret of `ONEC_…_FILE` into `values`; only the line end is cut, blanks may be meant."""
+    name = PREFIX + field.upper()
+    path = given.get(f"{name}_FILE", "").strip()
     if not path:
         return []
-    if "password" in values:
-        return ["ONEC_PASSWORD and ONEC_PASSWORD_FILE are both set, set one"]
+    if field in values:
+        return [f"{name} and {name}_FILE are both set, set one"]
     try:
-        values["password"] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        values[field] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        return [f"ONEC_PASSWORD_FILE {path} cannot be read ({type(error).__name__})"]
+        return [f"{name}_FILE {path} cannot be read ({type(error).__name__})"]
     return []
 
 
-def _missing(given: Mapping[str, str], values: Mapping[str, str]) -> list[str]:
-    problems = [
+def _missing(values: Mapping[str, str]) -> list[str]:
+    needed = {**_NEEDED_FOR_ONEC, **_NEEDED_FOR_AUTH.get(_auth(values), {})}
+    return [
         f"{PREFIX}{field.upper()} is missing: {meaning}"
-        for field, meaning in _NEEDED_FOR_ONEC.items()
+        for field, meaning in needed.items()
         if field not in values
     ]
+
+
+def _login_problems(given: Mapping[str, str], values: Mapping[str, str]) -> list[str]:
+    """Say what is missing for, or contradicts, the chosen way to log in."""
+    auth = _auth(values)
+    problems = [
+        f"{PREFIX}{field.upper()} is set, but only ONEC_AUTH={way} uses it and ONEC_AUTH is {auth}"
+        for field, way in _OF_AUTH.items()
+        if field in values and auth in _NEEDED_FOR_AUTH and auth != way
+    ]
     # An empty password is a 1C user's right, so only its absence is a mistake.
-    if not given.keys() & {"ONEC_PASSWORD", "ONEC_PASSWORD_FILE"}:
+    if auth == "basic" and not given.keys() & {"ONEC_PASSWORD", "ONEC_PASSWORD_FILE"}:
         problems.append("ONEC_PASSWORD is missing (it may be empty), or ONEC_PASSWORD_FILE")
+    if auth == "bearer":
+        problems += _token_problems(values)
+    unread = given.get("ONEC_CLIENT_SECRET_FILE") and "client_secret" not in values  # told by its reader
+    if auth == "client_credentials" and not values.get("client_secret") and not unread:
+        problems.append("ONEC_CLIENT_SECRET is missing, or ONEC_CLIENT_SECRET_FILE")
     return problems
+
+
+def _token_problems(values: Mapping[str, str]) -> list[str]:
+    if "token" in values and "token_file" in values:
+        return ["ONEC_TOKEN and ONEC_TOKEN_FILE are both set, set one"]
+    if "token" not in values and "token_file" not in values:
+        return ["ONEC_TOKEN is missing, or ONEC_TOKEN_FILE: the token that 1C accepts"]
+    if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", values.get("token", "x")):
+        return ["ONEC_TOKEN must be the token alone, without the word Bearer, blanks or quotes"]
+    return []
+
+
+def _tls_problems(values: Mapping[str, str]) -> list[str]:
+    if "client_key" in values and "client_cert" not in values:
+        return ["ONEC_CLIENT_CERT is missing: ONEC_CLIENT_KEY is set and belongs to a certificate"]
+    return []
+
+
+def _auth(values: Mapping[str, str]) -> str:
+    return values.get("auth", "basic")
 
 
 def _explained(location: tuple[int | str, ...], message: str) -> str:

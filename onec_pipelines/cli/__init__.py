@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from onec_pipelines.cli import demo, migrate, quarantine, simulator, status, sync
+from onec_pipelines.cli import demo, mapping, migrate, quarantine, schema, simulator, status, sync
 from onec_pipelines.errors import PipelineError, RetryLater
 
 EXIT_FAILED = 1
@@ -30,6 +30,8 @@ for command in (
     sync.sync,
     status.status,
     quarantine.quarantine,
+    mapping.mapping,
+    schema.schema,
 ):
     cli.add_command(command)
 

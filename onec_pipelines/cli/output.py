@@ -39,11 +39,13 @@ def as_json(document: Any) -> None:
     click.echo(json.dumps(document, ensure_ascii=False, default=str))
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table as wide as it needs; empty cells for None."""
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, wrap: bool = False
+) -> None:
+    """Print a table as wide as it needs; empty cells for None. With `wrap` long cells go on in the next line and none is cut."""
     grid = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
-        grid.add_column(name, overflow="fold", no_wrap=True)
+        grid.add_column(name, overflow="fold", no_wrap=not wrap)
     for row in rows:
         grid.add_row(*("" if value is None else str(value) for value in row))
     terminal = Console()

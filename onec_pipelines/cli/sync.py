@@ -20,8 +20,13 @@ from onec_pipelines.errors import PipelineError, RetryLater
     type=click.Choice(["raw", "clean", "shop", "ids"]),
     help="Only these layers: without raw, stored pages are replayed and 1C is not touched.",
 )
+@click.option(
+    "--allow-deletes", is_flag=True, help="For this run, believe 1C however many rows are gone from it."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def sync(names: tuple[str, ...], *, everything: bool, layers: tuple[str, ...], as_json: bool) -> None:
+def sync(
+    names: tuple[str, ...], *, everything: bool, layers: tuple[str, ...], allow_deletes: bool, as_json: bool
+) -> None:
     """Bring ENTITY... up to date: 1C → raw → clean → shop. One that fails does not stop the others."""
     from onec_pipelines.entities import BY_NAME, ENTITIES
     from onec_pipelines.inbound import ALL_LAYERS, Outcome, inbound
@@ -43,7 +48,9 @@ def sync(names: tuple[str, ...], *, everything: bool, layers: tuple[str, ...], a
         for entity in [e for e in ENTITIES if everything or e.name in names]:
             bars.begin(entity.name)
             try:
-                found[entity.name] = inbound(entity, runtime, layers=wanted, on_progress=bars.show)
+                found[entity.name] = inbound(
+                    entity, runtime, layers=wanted, allow_deletes=allow_deletes, on_progress=bars.show
+                )
             except PipelineError as error:
                 errors[entity.name] = error
     if as_json:

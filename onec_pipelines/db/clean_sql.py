@@ -36,19 +36,22 @@ def row_key(entity: Entity, alias: str) -> str:
     return f"md5(concat_ws('|', {parts}))::uuid"
 
 
-def find_changed(entity: Entity) -> str:
-    """Staged rows that are new, differ, or were thought gone → temporary table; bind system_name.
+def find_changed(entity: Entity, *, everything: bool) -> str:
+    """Staged rows that are new, differ, or were thought gone (or all of them) → temporary table; bind system_name.
 
     Filtering before the write is what makes an unchanged reload cost nothing (PERFORMANCE §4).
     """
     names = [field.name for field in entity.fields]
+    differs = (
+        f"t.row_key IS NULL OR t.deleted_at IS NOT NULL OR t.absent_sweeps <> 0"
+        f" OR ({_list(names, 't')}) IS DISTINCT FROM ({_list(names, 's')})"
+    )
     return (
         f"CREATE TEMP TABLE changed_rows ON COMMIT DROP AS"
         f" SELECT s.*, t.row_key IS NULL AS is_new FROM"
         f" (SELECT {row_key(entity, 'x')} AS row_key, x.* FROM {STAGE} x) s"
         f" LEFT JOIN {entity.clean_table} t ON t.system_name = %(system_name)s AND t.row_key = s.row_key"
-        f" WHERE t.row_key IS NULL OR t.deleted_at IS NOT NULL OR t.absent_sweeps <> 0"
-        f" OR ({_list(names, 't')}) IS DISTINCT FROM ({_list(names, 's')})"
+        f" WHERE {'TRUE' if everything else differs}"
     )
 
 

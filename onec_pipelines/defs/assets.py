@@ -7,7 +7,7 @@ import dagster as dg
 
 from onec_pipelines.db.engine import Database
 from onec_pipelines.defs import checks
-from onec_pipelines.defs.keys import asset_key, layers_of, source_key
+from onec_pipelines.defs.keys import METADATA_KEY, asset_key, layers_of, source_key
 from onec_pipelines.defs.lineage import (
     as_metadata,
     clean_columns,
@@ -38,7 +38,8 @@ _WORDS = {
     Layer.IDS: "1C GUID ↔ our id, stable for ever.",
 }
 # Seconds are the client's to wait; minutes are Dagster's; a failure that repeating cannot help says so itself.
-_RETRY = dg.RetryPolicy(max_retries=2, delay=20, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+RETRY = dg.RetryPolicy(max_retries=2, delay=20, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+"""How Dagster repeats a step whose error says that repeating can help."""
 
 
 def entity_assets(entity: Entity) -> dg.AssetsDefinition:
@@ -50,7 +51,7 @@ def entity_assets(entity: Entity) -> dg.AssetsDefinition:
         check_specs=checks.check_specs(entity),
         can_subset=True,
         pool=POOL,
-        retry_policy=_RETRY,
+        retry_policy=RETRY,
     )
     def sync(context: dg.AssetExecutionContext, onec: OnecResource) -> Iterator[dg.MaterializeResult[None]]:
         selected = [
@@ -62,6 +63,9 @@ def entity_assets(entity: Entity) -> dg.AssetsDefinition:
             )
         except PipelineError as error:
             raise as_failure(error) from error
+        except Exception as error:
+            # A mistake of ours: trying it again would only take longer to be seen.
+            raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
         if outcome.message:
             context.log.warning(outcome.message)
         wanted = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
@@ -135,6 +139,8 @@ def _table(entity: Entity, layer: Layer) -> str:
 def _upstream(entity: Entity, layer: Layer) -> Iterable[dg.AssetKey]:
     if layer is Layer.RAW:
         yield source_key(entity)
+        # So that a run reads it before everything else.
+        yield METADATA_KEY
         if entity.source.split:
             # Its clean rows name the parts; the edge is drawn between the raw layers so that the layers stand in a row.
             yield asset_key(BY_NAME[entity.source.split.entity], Layer.RAW)

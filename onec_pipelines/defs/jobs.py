@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from onec_pipelines.defs.keys import asset_key, layers_of
+from onec_pipelines.defs.keys import METADATA_KEY, asset_key, layers_of
 from onec_pipelines.entities import ENTITIES
 
 _CATALOG = frozenset({"dictionaries", "catalog"})
@@ -12,6 +12,7 @@ _CATALOG = frozenset({"dictionaries", "catalog"})
 
 def _selection(groups: frozenset[str] | None) -> dg.AssetSelection:
     return dg.AssetSelection.assets(
+        METADATA_KEY,
         *(
             asset_key(entity, layer)
             for entity in ENTITIES
@@ -35,4 +36,11 @@ sync_prices_and_stock = dg.define_asset_job(
     description="Price lists and prices, warehouses and stock.",
 )
 
-JOBS = (sync_all, sync_catalog, sync_prices_and_stock)
+read_metadata = dg.define_asset_job(
+    "read_metadata",
+    selection=dg.AssetSelection.assets(METADATA_KEY),
+    config={"ops": {"onec_metadata": {"config": {"max_age_hours": 0.0}}}},
+    description="Fetch 1C's $metadata anew and say what its changes break; the sync jobs fetch it once a day.",
+)
+
+JOBS = (sync_all, sync_catalog, sync_prices_and_stock, read_metadata)

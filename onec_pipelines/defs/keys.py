@@ -6,6 +6,9 @@ import dagster as dg
 
 from onec_pipelines.spec import Entity, Layer
 
+METADATA_KEY = dg.AssetKey(["onec", "metadata"])
+"""Key of the base's `$metadata`."""
+
 _SUFFIX = {Layer.RAW: "_raw", Layer.CLEAN: "_clean", Layer.SHOP: "", Layer.IDS: "_ids"}
 
 

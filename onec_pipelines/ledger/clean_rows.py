@@ -45,10 +45,13 @@ def stage(tx: Tx, entity: Entity, rows: pa.Table, sections: dict[str, pa.Table])
         tx.execute("SET LOCAL enable_nestloop = off")
 
 
-def merge(tx: Tx, entity: Entity, *, system_name: str, job_id: int) -> Written:
-    """Write the staged rows that are new or differ, and the tabular sections of those."""
+def merge(tx: Tx, entity: Entity, *, system_name: str, job_id: int, everything: bool = False) -> Written:
+    """Write the staged rows that are new or differ, and the tabular sections of those.
+
+    `everything` writes them all: after a change of our own mapping a row may differ in its tabular sections alone.
+    """
     values = {"system_name": system_name, "job_id": job_id}
-    tx.execute(clean_sql.find_changed(entity).encode(), values)
+    tx.execute(clean_sql.find_changed(entity, everything=everything).encode(), values)
     row = tx.execute(clean_sql.write_changed(entity).encode(), values).fetchone()
     for section in entity.sections:
         for statement in clean_sql.replace_section(entity, section):

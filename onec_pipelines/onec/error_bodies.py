@@ -33,7 +33,9 @@ _LONG_NUMBER = re.compile(
     r"(?P<guid>\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b)|(?<![\w-])\+?\d(?:[\s()-]{0,2}\d){8,}(?![\w-])"
 )
 # What servers echo of our own headers.
-_LOGIN = re.compile(r"\b(?:Basic|Bearer)\s+[\w.~+/=-]{6,}|\beyJ[\w-]{8,}(?:\.[\w-]*){0,4}", re.IGNORECASE)
+_LOGIN = re.compile(
+    r"\b(?:Basic|Bearer)\s+(?=\S{0,80}[\d=])[\w.~+/=-]{6,}|\beyJ[\w-]{8,}(?:\.[\w-]*){0,4}", re.IGNORECASE
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 

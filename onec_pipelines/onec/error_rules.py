@@ -207,7 +207,9 @@ RULES: tuple[Rule, ...] = (
         raises=Stop,
         statuses=_of(400, 403, 495, 496),
         shapes=frozenset({"html", "other"}),
-        text=_text(r"No required SSL certificate|SSL certificate error|client certificate|403\.(?:7|13|16|17)\b"),
+        text=_text(
+            r"No required SSL certificate|SSL certificate error|client certificate|403\.(?:7|13|16|17)\b"
+        ),
         says="the web server wants a client certificate that it trusts",
         remedy="Set ONEC_CLIENT_CERT and ONEC_CLIENT_KEY to a certificate that the web server accepts.",
     ),

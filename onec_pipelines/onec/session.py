@@ -2,7 +2,8 @@
 
 Knows both ways a publication reuses sessions. `autouse`: 1C matches the session itself, we only keep few
 connections busy. `use`: we ask for a session, carry its cookie and end it. `auto` asks once and sees.
-Statuses other than a dead session's are handed up.
+Signs the requests, and asks once for a fresh token when 1C refuses one. Statuses other than a dead session's
+or a dead token's are handed up.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ from dataclasses import replace
 from typing import Literal
 
 from onec_pipelines.errors import PipelineError, RetryLater, Stop
+from onec_pipelines.onec.authorization import Authorizer, shared_authorizer
 from onec_pipelines.onec.connection import Connection, SessionMode
 from onec_pipelines.onec.error_bodies import read_fault
 from onec_pipelines.onec.transport import Exchange, Reply, Transport
 
 _log = logging.getLogger(__name__)
 _COOKIE = re.compile(r"\bibsession=([^;,\s]+)", re.IGNORECASE)
+_OK = 200
 _BAD_REQUEST = 400
+_UNAUTHORIZED = 401
 _FINISH_SECONDS = 5.0
 _AUTOUSE_LIFE_SECONDS = 20.0  # the default sessionMaxAge of a publication
 
@@ -35,9 +39,12 @@ class SessionPool:
     Thread-safe.
     """
 
-    def __init__(self, connection: Connection, *, keepalive: bool = True) -> None:
+    def __init__(
+        self, connection: Connection, *, keepalive: bool = True, authorizer: Authorizer | None = None
+    ) -> None:
         self._connection = connection
         self._keepalive = keepalive
+        self.authorizer = authorizer or shared_authorizer(connection)
         self._idle: queue.LifoQueue[Session | None] = queue.LifoQueue()
         for _ in range(connection.max_sessions):
             self._idle.put(None)  # made when first needed
@@ -98,34 +105,48 @@ class Session:
     """One HTTP client and at most one session of 1C; used by one thread at a time."""
 
     def __init__(self, connection: Connection, pool: SessionPool, *, keepalive: bool) -> None:
-        self._transport = Transport(connection, keepalive=keepalive)
+        self._transport = Transport(connection.route, keepalive=keepalive)
         self._root = connection.prefix + "/"
         self._pool = pool
         self._cookie: str | None = None
         self._used_at = float("-inf")
 
     def send(self, exchange: Exchange) -> Reply:
-        """Send within the session, starting one where that is our part; a session that died is replaced once.
+        """Send within the session, starting one where that is our part; what died is replaced once.
 
-        1C answers 400 for an unknown session before it looks at the request, so that even a write may be
-        repeated then.
+        1C answers 400 for an unknown session, and 401 for a token that is not accepted, before it looks at
+        the request, so that even a write may be repeated then. No fresh token: the errors of the authorizer.
         """
+        signed = self._pool.authorizer.header(exchange.ends_at)
+        reply = self._send_alive(exchange, signed)
+        if (
+            reply.status == _UNAUTHORIZED
+            and not read_fault(reply.body).code  # with a code it is a right that is missing (PROTOCOL §8.3)
+            and self._pool.authorizer.refused(signed)
+        ):
+            signed = self._pool.authorizer.header(exchange.ends_at)
+            reply = self._send_alive(exchange, signed)
+        return reply if reply.status == _OK else _without_login(reply, signed)
+
+    def close(self, *, finish: bool) -> None:
+        """Close the connection; with `finish`, end the session of 1C first if we started one."""
+        if finish and self._cookie is not None:
+            try:
+                last = self._finish()
+                self._transport.send(_signed(last, self._pool.authorizer.header(last.ends_at)))
+            except PipelineError as error:
+                _log.info("a session of 1C could not be ended and will die of age: %s", error.code)
+        self._cookie = None
+        self._transport.close()
+
+    def _send_alive(self, exchange: Exchange, signed: str) -> Reply:
+        exchange = _signed(exchange, signed)
         had_session = self._cookie is not None
         reply = self._send(exchange)
         if reply.status == _BAD_REQUEST and had_session and not _blames_request(reply.body):
             self._cookie = None
             reply = self._send(exchange)
         return reply
-
-    def close(self, *, finish: bool) -> None:
-        """Close the connection; with `finish`, end the session of 1C first if we started one."""
-        if finish and self._cookie is not None:
-            try:
-                self._transport.send(self._finish())
-            except PipelineError as error:
-                _log.info("a session of 1C could not be ended and will die of age: %s", error.code)
-        self._cookie = None
-        self._transport.close()
 
     def _send(self, exchange: Exchange) -> Reply:
         starts = self._cookie is None and self._pool.mode != "autouse"
@@ -175,3 +196,13 @@ def _blames_request(body: bytes) -> bool:
     """Tell whether a 400 is 1C's own complaint about the request, which a new session would not change."""
     fault = read_fault(body)
     return fault.shape in {"odata", "atom"} and bool(fault.code) and "сеанс" not in fault.message.lower()
+
+
+def _signed(exchange: Exchange, header: str) -> Exchange:
+    return replace(exchange, headers={**exchange.headers, "Authorization": header})
+
+
+def _without_login(reply: Reply, header: str) -> Reply:
+    """An error page that echoes what we signed with must not carry it into messages."""
+    secret = header.partition(" ")[2].encode()
+    return replace(reply, body=reply.body.replace(secret, b"***")) if secret in reply.body else reply

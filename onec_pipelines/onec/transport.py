@@ -73,15 +73,19 @@ class Reply:
 class Transport:
     """One HTTP client of one origin with at most one connection; used by one thread at a time.
 
-    Making one raises Stop ONEC_TLS_FILES for certificate files that cannot be used. `keepalive=False` closes the connection after each exchange: for writes, where a connection that the
+    Making one raises Stop ONEC_TLS_FILES for certificate files that cannot be used.
+    `keepalive=False` closes the connection after each exchange: for writes, where a connection that the
     server closed meanwhile would leave us not knowing whether the write happened.
     """
 
     def __init__(self, route: Route, *, keepalive: bool = True) -> None:
         self._route = route
-        self._url = httpx.URL(route.origin + "/")
         self._closed = False
-        self._pool = _DeadlineTransport(route, keepalive=keepalive)
+        try:
+            self._url = httpx.URL(route.origin + "/")
+            self._pool = _DeadlineTransport(route, keepalive=keepalive)
+        except httpx.InvalidURL as fault:
+            raise translate_fault(fault, request="the address or the proxy") from None
         self._client = httpx.Client(
             transport=self._pool,
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),  # sessions are `session.py`'s
@@ -142,7 +146,6 @@ class Transport:
                 wire_bytes=body.wire_bytes,
             )
 
-
     def _own_headers(self) -> dict[str, str]:
         mode = self._route.compression
         # behind a proxy the address is not ours to look up, and the way is long
@@ -170,6 +173,7 @@ class _DeadlineTransport(httpx.BaseTransport):
             self._pool: httpcore.ConnectionPool = httpcore.HTTPProxy(
                 proxy_url=str(proxy.url),
                 proxy_auth=proxy.raw_auth,
+                proxy_ssl_context=tls_of(_to_proxy(route)) if proxy.url.scheme == "https" else None,
                 ssl_context=tls,
                 max_connections=1,
                 max_keepalive_connections=kept,
@@ -208,6 +212,11 @@ class _DeadlineTransport(httpx.BaseTransport):
         """Close the pool, and a socket that was just being connected, which the pool does not know."""
         self._pool.close()
         self._sockets.close()
+
+
+def _to_proxy(route: Route) -> Route:
+    """The proxy is always verified, because it may get a password, and is shown no certificate of ours."""
+    return Route(origin="", ca_file=route.ca_file, ca_added=True)
 
 
 class _Stream(httpx.SyncByteStream):

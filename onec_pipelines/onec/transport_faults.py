@@ -7,6 +7,7 @@ classes, because the classes of both libraries have the same names and only `tra
 
 from __future__ import annotations
 
+import re
 import ssl
 from dataclasses import dataclass
 
@@ -55,10 +56,36 @@ _REDIRECT = Meaning(
 _CERTIFICATE = Meaning(
     code="ONEC_CERTIFICATE",
     says="the certificate of 1C's web server is not trusted",
-    remedy="Give its authority's certificate to the pipeline, or have the certificate corrected.",
+    remedy="Give its authority's certificate by ONEC_CA_FILE, or have the certificate corrected.",
     sent=False,
     stop=True,
 )
+_CLIENT_CERTIFICATE = Meaning(
+    code="ONEC_CLIENT_CERTIFICATE",
+    says="the web server of 1C wants a client certificate that it trusts",
+    remedy="Set ONEC_CLIENT_CERT and ONEC_CLIENT_KEY to a certificate that the web server accepts.",
+    sent=False,
+    stop=True,
+)
+_HANDSHAKE = Meaning(
+    code="ONEC_TLS",
+    says="the web server of 1C broke the encrypted connection off",
+    remedy="It may want a client certificate (ONEC_CLIENT_CERT), or speak too old a version of TLS.",
+    sent=False,
+    stop=True,
+)
+_PROXY_LOGIN = Meaning(
+    code="ONEC_PROXY",
+    says="the proxy refused to connect us",
+    remedy="Check ONEC_PROXY: user, password, and whether the proxy may connect to the host of 1C.",
+    sent=False,
+    stop=True,
+)
+# What the other side says of our certificate (RFC 8446 §6.2), in OpenSSL's names.
+_ALERTS = re.compile(
+    r"ALERT_(?:BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_\w+|UNKNOWN_CA|ACCESS_DENIED)"
+)
+_HANDSHAKES = re.compile(r"ALERT_(?:HANDSHAKE_FAILURE|PROTOCOL_VERSION)|UNSUPPORTED_PROTOCOL")
 
 MEANINGS: dict[str, Meaning] = {
     "ConnectError": _UNREACHABLE,
@@ -100,19 +127,29 @@ def translate_fault(fault: BaseException, *, request: str) -> PipelineError:
     name = type(fault).__name__
     if name == "DecodingError":
         return bad_answer("its compression is broken", request=request)
-    meaning = _CERTIFICATE if _is_certificate(fault) else MEANINGS[name]
+    meaning = _of_encryption(fault) or _of_proxy(fault) or MEANINGS[name]
     message = f"{meaning.says} ({request}, {name})"
     if meaning.stop:
         return Stop(message, code=meaning.code, remedy=meaning.remedy)
     return RetryLater(message, code=meaning.code, remedy=meaning.remedy, sent=meaning.sent)
 
 
-def _is_certificate(fault: BaseException) -> bool:
+def _of_proxy(fault: BaseException) -> Meaning | None:
+    """What a proxy said to CONNECT, which comes as "407 Proxy Authentication Required"."""
+    refused = type(fault).__name__ == "ProxyError" and str(fault).startswith(("401", "403", "407"))
+    return _PROXY_LOGIN if refused else None
+
+
+def _of_encryption(fault: BaseException) -> Meaning | None:
     cause: BaseException | None = fault
     for _ in range(5):
         if cause is None:
-            return False
+            return None
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return True
+            return _CERTIFICATE
+        if isinstance(cause, ssl.SSLError) and _ALERTS.search(cause.reason or ""):
+            return _CLIENT_CERTIFICATE
+        if isinstance(cause, ssl.SSLError) and _HANDSHAKES.search(cause.reason or ""):
+            return _HANDSHAKE
         cause = cause.__cause__ or cause.__context__
-    return False
+    return None

@@ -5,12 +5,16 @@ Reads certificate files; opens no connection.
 
 from __future__ import annotations
 
+import logging
 import ssl
 from functools import lru_cache
 from pathlib import Path
 
 from onec_pipelines.errors import Stop
 from onec_pipelines.onec.route import Route
+
+_log = logging.getLogger(__name__)
+_File = tuple[Path, int] | None
 
 
 def tls_of(route: Route) -> ssl.SSLContext:
@@ -25,9 +29,6 @@ def tls_of(route: Route) -> ssl.SSLContext:
         _stamped(route.client_cert, "ONEC_CLIENT_CERT"),
         _stamped(route.client_key, "ONEC_CLIENT_KEY"),
     )
-
-
-_File = tuple[Path, int] | None
 
 
 def _stamped(path: Path | None, name: str) -> _File:
@@ -49,12 +50,15 @@ def _context(
 ) -> ssl.SSLContext:
     context = _authorities(ca_file, added=ca_added)
     if not verify:
+        _log.warning("the certificate of 1C's web server is not verified (ONEC_VERIFY_TLS=false)")
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if client_cert is not None:
         try:
             # without a password given here, OpenSSL would ask for one at the terminal
-            context.load_cert_chain(client_cert[0], client_key[0] if client_key else None, password=lambda: "")
+            context.load_cert_chain(
+                client_cert[0], client_key[0] if client_key else None, password=lambda: ""
+            )
         except (OSError, ValueError) as error:
             name = "ONEC_CLIENT_CERT with ONEC_CLIENT_KEY" if client_key else "ONEC_CLIENT_CERT"
             raise _unusable(name, client_cert[0], error) from None

@@ -9,7 +9,7 @@ to this kind of row" (folders, PROTOCOL §2.2).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 Row = dict[str, Any]
 Key = tuple[str, ...]
@@ -53,5 +53,37 @@ class Data(Protocol):
         Rows hold the dimensions (`X_Key`, composite `X` and `X_Type`) and the plain resource names
         (`ВНаличии`, not `ВНаличииBalance`); rows whose resources are all zero are left out. Equal to summing
         the register's record sets, but computed directly.
+        """
+        ...
+
+
+class Slice(Protocol):
+    """The last records of a periodic register for one value of a dimension, in the order of its records."""
+
+    def __len__(self) -> int:
+        """Give the number of records."""
+        ...
+
+    def rows(self, start: int, stop: int) -> list[Row]:
+        """Give the records of these places, complete and fresh."""
+        ...
+
+    def find(self, row: Row) -> int | None:
+        """Give the place of the record with the dimensions of this row, or None."""
+        ...
+
+
+@runtime_checkable
+class Shortcuts(Protocol):
+    """What data may offer besides: parts of virtual tables computed directly, equal to the general way."""
+
+    def balance_part(self, register: str, dimension: str, value: str) -> Iterable[Row] | None:
+        """Give the balance rows of one value of a dimension, or None if there is no direct way."""
+        ...
+
+    def slice_last(self, register: str, dimension: str, value: str, period: str) -> Slice | None:
+        """Give the last records up to a moment ("" = all) of one value of a dimension, or None likewise.
+
+        `register` is the set without `_RecordType`.
         """
         ...

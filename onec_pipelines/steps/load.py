@@ -72,7 +72,13 @@ class Scan:
             digest = self._store_raw(tx, group)
             self._quarantine(tx, checked.rejects, digest)
             clean_rows.stage(tx, entity, checked.table, checked.sections)
-            written = clean_rows.merge(tx, entity, system_name=self._system_name, job_id=self._job_id)
+            written = clean_rows.merge(
+                tx,
+                entity,
+                system_name=self._system_name,
+                job_id=self._job_id,
+                everything=self._checkpoint is None,
+            )
             quarantine.resolve_staged(tx, entity, self._system_name)
             checkpoint = self._advance(tx, group)
             jobs.progress(tx, self._job_id, processed=checked.rows_in, failed=len(checked.rejects))
@@ -96,8 +102,11 @@ class Scan:
         self._checkpoint = checkpoint
         return written
 
-    def finish(self) -> Finished:
-        """The reading is over: prove it complete, mark what is gone, keep what a replay needs."""
+    def finish(self, *, brake: bool = True) -> Finished:
+        """The reading is over: prove it complete, mark what is gone, keep what a replay needs.
+
+        Without the `brake` any number of rows may be gone.
+        """
         assert self._checkpoint is not None, "a replay proves nothing"  # noqa: S101 - a mistake of ours
         try:
             with self._database.transaction() as connection:
@@ -107,6 +116,7 @@ class Scan:
                     self._checkpoint,
                     system_name=self._system_name,
                     job_id=self._job_id,
+                    brake=brake,
                 )
         except Stop:
             # Continued, this scan would meet the brake again without asking 1C: the next run reads anew.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -12,7 +12,7 @@ from onec_pipelines.errors import Skip, Stop
 from onec_pipelines.onec.decode import WireColumn, WireSection, WireShape
 from onec_pipelines.onec.metadata_model import NAMESPACE, EntityType, Metadata, Property, RowType
 from onec_pipelines.spec import ColumnType, Entity, Field, Section
-
+from onec_pipelines.steps import feeds
 
 _TEXTS = frozenset({"Edm.String", "Edm.Guid", "Edm.Binary", "Edm.DateTime", "Edm.Stream"})
 _WHOLE = frozenset({"Edm.Byte", "Edm.Int16", "Edm.Int32", "Edm.Int64"})
@@ -64,6 +64,15 @@ class Plan:
         return sha256(text.encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What a base has of some fields. `retyped`: fields that are there but with a type that cannot be read, in words."""
+
+    columns: tuple[WireColumn, ...] = ()
+    missing: list[str] = field(default_factory=list)
+    retyped: dict[str, str] = field(default_factory=dict)
+
+
 def from_document(entity: Entity, document: dict[str, Any]) -> Plan:
     """The plan for pages that were stored under another one: today's declaration over what was selected then.
 
@@ -102,14 +111,16 @@ def metadata_of(document: dict[str, Any]) -> Metadata:
 def resolve(entity: Entity, metadata: Metadata, *, resource: str | None = None) -> Plan:
     """Choose the alternatives of an entity. `resource` narrows the choice to one (the register that a probe found alive).
 
-    Raises Skip ONEC_NOT_PUBLISHED for an optional entity and Stop for any other whose source or required field is not published;
-    the text names exactly what is missing.
+    Raises Skip ONEC_NOT_PUBLISHED for an optional entity and Stop for any other whose source is not published; Stop ONEC_COLUMN_MISSING
+    for a required field that is not there, ONEC_COLUMN_RETYPED for any field whose property cannot be read as what it should be. The
+    text names exactly what is missing and what it feeds.
     """
     resources = (resource,) if resource else entity.source.resources
     for candidate in resources:
         view = row_type_of(metadata, candidate, entity.source.function)
         if view is not None:
-            return _plan(entity, candidate, view, metadata)
+            lost = [name for name in asked_for(entity) if name not in view.properties]
+            return _plan(entity, candidate, view, metadata, lost)
     names = " or ".join(resources)
     suffix = f"/{entity.source.function}" if entity.source.function else ""
     error = Skip if entity.optional else Stop
@@ -129,6 +140,38 @@ def row_type_of(metadata: Metadata, resource: str, function: str | None) -> RowT
     return metadata.row_type(bound.returns) if bound and bound.returns else None
 
 
+def asked_for(entity: Entity) -> tuple[str, ...]:
+    """Properties that stand in the request itself beside the fields: what the source is narrowed and split by."""
+    source = entity.source
+    only = (source.only[0],) if source.only else ()
+    return (*only, source.split.field) if source.split else only
+
+
+def choices(entity: Entity, resource: str, metadata: Metadata) -> Choice:
+    """What this base has of the entity's fields, those of sections as `section.field`; all is missing when it does not publish the set."""
+    view = row_type_of(metadata, resource, entity.source.function)
+    if view is None:
+        return _choose(entity.fields, RowType(name=resource, properties={}))
+    own = _choose(entity.fields, view)
+    sections, of_sections = _choose_sections(entity.sections, view, metadata)
+    inner = [replace(c, name=f"{s.name}.{c.name}") for s in sections for c in s.columns]
+    return Choice(
+        columns=(*own.columns, *inner),
+        missing=own.missing + of_sections.missing,
+        retyped=own.retyped | of_sections.retyped,
+    )
+
+
+def must_have(entity: Entity, missing: Collection[str]) -> list[str]:
+    """Those of the missing fields and sections without which the entity cannot be read; of a group all, when all are missing."""
+    needed = [f.name for f in entity.fields if f.required]
+    for section in entity.sections:
+        needed += [section.name] if section.required else []
+        needed += [f"{section.name}.{f.name}" for f in section.fields if f.required]
+    needed += [name for group in entity.any_of if set(group) <= set(missing) for name in group]
+    return [name for name in dict.fromkeys(needed) if name in missing]
+
+
 def published(entity: Entity, metadata: Metadata) -> tuple[str, ...]:
     """Alternatives of the source that this base publishes, in order of preference."""
     return tuple(
@@ -138,19 +181,23 @@ def published(entity: Entity, metadata: Metadata) -> tuple[str, ...]:
     )
 
 
-def _plan(entity: Entity, resource: str, view: RowType, metadata: Metadata) -> Plan:
-    columns, missing = _choose(entity.fields, view)
-    sections, missing_sections = _choose_sections(entity.sections, view, metadata)
-    required = [f.name for f in entity.fields if f.required and f.name in missing]
-    required += [s.name for s in entity.sections if s.required and s.name in missing_sections]
-    lacking = [f"{name} ({' or '.join(_sources(entity, name))})" for name in required] + _empty_groups(
-        entity, missing
-    )
-    if lacking:
+def _plan(entity: Entity, resource: str, view: RowType, metadata: Metadata, lost: Sequence[str] = ()) -> Plan:
+    chosen = _choose(entity.fields, view)
+    sections, of_sections = _choose_sections(entity.sections, view, metadata)
+    columns, missing = chosen.columns, chosen.missing + of_sections.missing
+    retyped = chosen.retyped | of_sections.retyped
+    lacking = must_have(entity, missing)
+    if lost or lacking or retyped:
+        said = [f"{name}, by which it is read" for name in lost]
+        said += [_lack(entity, name) for name in lacking]
+        said += [f"{name} ({is_now}) {feeds.sentence(entity, name)}" for name, is_now in retyped.items()]
         raise Stop(
-            f"{entity.name}: {resource} has no property for {', '.join(lacking)}",
-            code="ONEC_COLUMN_MISSING",
-            remedy="The release or the configuration differs: add the name as an alternative of the field.",
+            f"{entity.name}: {resource} has no property for {'; '.join(said)}",
+            code="ONEC_COLUMN_MISSING" if lost or lacking else "ONEC_COLUMN_RETYPED",
+            remedy=(
+                "The release or the configuration differs: add the name as an alternative of the field, or adapt"
+                " the field's type. The other entities go on; `onec schema diff` shows what changed."
+            ),
         )
     return Plan(
         entity=entity,
@@ -158,65 +205,52 @@ def _plan(entity: Entity, resource: str, view: RowType, metadata: Metadata) -> P
         key=view.key if isinstance(view, EntityType) else (),
         columns=tuple((c.name, c.wire) for c in columns),
         shape=WireShape(columns=columns, sections=sections),
-        missing=tuple(missing + missing_sections),
+        missing=tuple(missing),
     )
 
 
-def _properties(types: dict[str, str]) -> dict[str, Property]:
-    return {name: Property(name=name, edm_type=edm_type, nullable=True) for name, edm_type in types.items()}
+def _lack(entity: Entity, name: str) -> str:
+    for section in entity.sections:
+        if section.name == name:
+            return f"{name} ({section.source})"
+    return f"{name} ({' or '.join(feeds.find_field(entity, name).source)}) {feeds.sentence(entity, name)}"
 
 
-def _sources(entity: Entity, name: str) -> tuple[str, ...]:
-    for field in entity.fields:
-        if field.name == name:
-            return field.source
-    return tuple(s.source for s in entity.sections if s.name == name)
-
-
-def _empty_groups(entity: Entity, missing: Sequence[str]) -> list[str]:
-    return [
-        " or ".join(source for name in group for source in _sources(entity, name))
-        for group in entity.any_of
-        if all(name in missing for name in group)
-    ]
-
-
-def _choose(fields: Sequence[Field], view: RowType) -> tuple[tuple[WireColumn, ...], list[str]]:
+def _choose(fields: Sequence[Field], view: RowType) -> Choice:
     columns: list[WireColumn] = []
-    missing: list[str] = []
-    for field in fields:
-        for wire in field.source:
-            declared = view.properties.get(wire)
-            if declared is not None:
-                _refuse_another_type(field, wire, declared.edm_type)
-                columns.append(WireColumn(name=field.name, wire=wire, edm_type=declared.edm_type))
-                break
+    found = Choice()
+    for wanted in fields:
+        there = {wire: view.properties[wire].edm_type for wire in wanted.source if wire in view.properties}
+        # A property that a release has retyped must not reach the converters (RELIABILITY C-4 #12).
+        fit = next((wire for wire, edm_type in there.items() if edm_type in _WIRE_TYPES[wanted.type]), None)
+        if fit is not None:
+            columns.append(WireColumn(name=wanted.name, wire=fit, edm_type=there[fit]))
+        elif there:
+            words = " and ".join(f"{wire} is {edm_type}" for wire, edm_type in there.items())
+            found.retyped[wanted.name] = (
+                f"{words} in this base, of which no {wanted.type.name.lower()} is made"
+            )
         else:
-            missing.append(field.name)
-    return tuple(columns), missing
-
-
-def _refuse_another_type(field: Field, wire: str, edm_type: str) -> None:
-    """A property that a release has retyped must not reach the converters (RELIABILITY C-4 #12)."""
-    if edm_type not in _WIRE_TYPES[field.type]:
-        raise Stop(
-            f"{wire} is {edm_type} in this base, of which no {field.type.name.lower()} can be made",
-            code="ONEC_COLUMN_RETYPED",
-            remedy="The release or the configuration changed the property: adapt the field's declaration.",
-        )
+            found.missing.append(wanted.name)
+    return replace(found, columns=tuple(columns))
 
 
 def _choose_sections(
     sections: Sequence[Section], view: RowType, metadata: Metadata
-) -> tuple[tuple[WireSection, ...], list[str]]:
+) -> tuple[tuple[WireSection, ...], Choice]:
     chosen: list[WireSection] = []
-    missing: list[str] = []
+    found = Choice()
     for section in sections:
         row = metadata.row_type(view.sections.get(section.source, ""))
         if row is None:
-            missing.append(section.name)
+            found.missing.append(section.name)
             continue
-        columns, lost = _choose(section.fields, row)
-        missing += [f"{section.name}.{name}" for name in lost]
-        chosen.append(WireSection(name=section.name, wire=section.source, columns=columns))
-    return tuple(chosen), missing
+        rows = _choose(section.fields, row)
+        found.missing.extend(f"{section.name}.{name}" for name in rows.missing)
+        found.retyped.update({f"{section.name}.{name}": words for name, words in rows.retyped.items()})
+        chosen.append(WireSection(name=section.name, wire=section.source, columns=rows.columns))
+    return tuple(chosen), found
+
+
+def _properties(types: dict[str, str]) -> dict[str, Property]:
+    return {name: Property(name=name, edm_type=edm_type, nullable=True) for name, edm_type in types.items()}

@@ -35,14 +35,17 @@ class Finished:
     deleted: int
 
 
-def finish_scan(tx: Tx, plan: Plan, checkpoint: Checkpoint, *, system_name: str, job_id: int) -> Finished:
+def finish_scan(
+    tx: Tx, plan: Plan, checkpoint: Checkpoint, *, system_name: str, job_id: int, brake: bool = True
+) -> Finished:
     """Judge the reading; only a complete one may say that something is gone. Raises Stop DELETION_BRAKE without deleting anything."""
     entity = plan.entity
     distinct = scans.distinct_seen(tx, checkpoint)
     complete, reason = verdict(entity, checkpoint, distinct)
     absent = deleted = 0
     if complete:
-        _brake(tx, entity, checkpoint, system_name)
+        if brake:
+            _brake(tx, entity, checkpoint, system_name)
         gone = clean_rows.mark_absent(
             tx,
             entity,
@@ -101,5 +104,8 @@ def _brake(tx: Tx, entity: Entity, checkpoint: Checkpoint, system_name: str) -> 
         raise Stop(
             f"{absent} of {live} rows of {entity.name} are gone from 1C, more than {entity.max_absent_share:.0%}",
             code="DELETION_BRAKE",
-            remedy="Check the 1C user's rights and the publication. If the rows are really gone, raise max_absent_share for one run.",
+            remedy=(
+                "Check the 1C user's rights and the publication. If the rows are really gone, run"
+                f" `onec sync {entity.name} --allow-deletes` once."
+            ),
         )

@@ -58,6 +58,9 @@ def mapped(table: Mapping[str, str], *, others: bool) -> Transform:
         found = pc.take(names, pc.index_in(stripped, value_set=keys))
         return pc.coalesce(found, stripped) if others else found
 
+    pairs = ", ".join(f"{name} → {ours}" for name, ours in table.items())
+    # The mapping docs and `onec mapping show` print it.
+    transform.__doc__ = f"{pairs}; {'other names pass unchanged' if others else 'any other name is refused'}."
     return transform
 
 

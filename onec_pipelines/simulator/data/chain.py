@@ -137,10 +137,14 @@ class Chain:
             self._source(RETURN, lambda: self._orders.returned, self._one, self._return_stock),
         ]
 
-    def supply(self) -> list[Source]:
-        """Give the sources of `ЗапасыИПотребности`: demands of orders, and what sales and returns changed."""
+    def supply(self, *, reserved: bool = False) -> list[Source]:
+        """Give the sources of `ЗапасыИПотребности`: demands of orders, and what sales and returns changed.
+
+        `reserved`: without the demands that wait for supply.
+        """
+        wanting = (lambda: self._reserved) if reserved else (lambda: self._orders.active)
         return [
-            self._source(ORDER, lambda: self._orders.active, self._wanted, self._order_supply),
+            self._source(ORDER, wanting, self._wanted, self._order_supply),
             self._source(SALE, lambda: self._orders.shipped, self._sold, self._sale_supply, factor=2),
             self._source(RETURN, lambda: self._orders.returned, self._one, self._return_supply),
         ]
@@ -202,6 +206,15 @@ class Chain:
         for order, line in self.open_demands():
             if order.stage != WAITING:
                 yield {**self._reserve(order, line), "ВРезерве": line.quantity}
+
+    def open_orders(self) -> Iterator[Row]:
+        """Give the open demands with their line codes, as orders wrote them into `РаспоряженияНаОтгрузку`."""
+        for number in self._orders.active:
+            order = self._orders.get(number)
+            shipped = {line.sku for line in self._orders.shipped_lines(order)}
+            for code, line in enumerate(self._orders.lines(order), 1):
+                if not line.cancelled and line.sku not in shipped:
+                    yield {**self._shipping(order, line, code), "Заказано": line.quantity}
 
     def balance_of_demands(self) -> Iterator[Row]:
         """Give the part of the balance of `ЗапасыИПотребности` that open orders make."""

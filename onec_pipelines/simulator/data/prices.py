@@ -9,7 +9,7 @@ of goods get prices in a round of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -41,6 +41,7 @@ BATCH = 240
 _UNPRICED = 11  # the product at this place of each batch has no price at all
 _CHEAP = 100  # below this many roubles prices are not rounded to 9
 _CENTS = Decimal("0.01")
+PriceKind = tuple[str, str, str]  # name, key, key of the currency
 _RETAIL, _WHOLESALE, _PURCHASE = "Розничная", "Оптовая", "Закупочная"
 _DEFECTS = {
     51: "zero price",
@@ -165,27 +166,41 @@ class PriceSource:
         """Give the prices of a batch: product, variant for pricing, price kind, price, currency."""
         rows: list[Row] = []
         for rank in self._members.between(at * BATCH, min((at + 1) * BATCH, self.total)):
-            member = self._members.at(rank)
-            item, variant, group = self._target(member)
-            retail = self.retail(item, group) * (100 + 15 * variant) // 100
-            twin = self._variants.make(item * OWN_VARIANTS + variant) if self.round.variants else ZERO_GUID
-            goods = self._goods.make(item)
-            defect = self._defect(item)
-            for name, kind, currency in self._kinds:
-                row = {
-                    "Номенклатура_Key": goods,
-                    "ХарактеристикаЦО_Key": twin,
-                    "СерияЦО_Key": ZERO_GUID,
-                    "УпаковкаЦО_Key": ZERO_GUID,
-                    "ВидЦены_Key": kind,
-                    "Цена": _priced(name, retail),
-                    "Упаковка_Key": ZERO_GUID,
-                    "Валюта_Key": currency,
-                }
-                if defect is not None and name == _RETAIL:
-                    self._spoil(row, item, defect)
-                rows.append(row)
+            rows += self.prices_of(self._members.at(rank), self._kinds)
         return rows
+
+    def prices_of(self, member: int, kinds: Sequence[PriceKind]) -> list[Row]:
+        """Give the prices of one member of the round, of these price kinds."""
+        item, variant, group = self._target(member)
+        retail = self.retail(item, group) * (100 + 15 * variant) // 100
+        twin = self._variants.make(item * OWN_VARIANTS + variant) if self.round.variants else ZERO_GUID
+        goods = self._goods.make(item)
+        defect = self._defect(item)
+        rows: list[Row] = []
+        for name, kind, currency in kinds:
+            row = {
+                "Номенклатура_Key": goods,
+                "ХарактеристикаЦО_Key": twin,
+                "СерияЦО_Key": ZERO_GUID,
+                "УпаковкаЦО_Key": ZERO_GUID,
+                "ВидЦены_Key": kind,
+                "Цена": _priced(name, retail),
+                "Упаковка_Key": ZERO_GUID,
+                "Валюта_Key": currency,
+            }
+            if defect is not None and name == _RETAIL:
+                self._spoil(row, item, defect)
+            rows.append(row)
+        return rows
+
+    def kind(self, guid: str) -> tuple[int, PriceKind] | None:
+        """Give the place of a price kind among those of the round, and the kind; None if it has none."""
+        return next(((at, one) for at, one in enumerate(self._kinds) if one[1] == guid), None)
+
+    def line_number(self, member: int, place: int) -> int:
+        """Give the line number of the record of a member that takes part, and of a kind by its place."""
+        batch, rank = member // BATCH, self._members.rank(member) or 0
+        return rank * len(self._kinds) + place - self.before(batch) + 1
 
     def records(self, at: int) -> list[Row]:
         """Give the register records of a batch."""
@@ -198,7 +213,7 @@ class PriceSource:
         Variant (-1 = the product's own price) and price kind.
         """
         keys = [key for _, key, _ in self._kinds]
-        member = self._member(item, variant)
+        member = self.member(item, variant)
         rank = None if member is None else self._members.rank(member)
         if rank is None or member is None or kind not in keys:
             return None
@@ -224,7 +239,8 @@ class PriceSource:
         group = self._own.values[run]
         return group.first + offset // OWN_VARIANTS, offset % OWN_VARIANTS, group
 
-    def _member(self, item: int, variant: int) -> int | None:
+    def member(self, item: int, variant: int) -> int | None:
+        """Give the member that a product (variant -1) or one of its own variants is; None for another sort."""
         if self.round.variants != (variant >= 0):
             return None
         if variant < 0:
@@ -241,6 +257,14 @@ class PriceSource:
         if defect is not None and kind == self._world.ref(PRICE_KIND, _RETAIL):
             self._spoil(row, item, defect)
         return row["Номенклатура_Key"], row["ВидЦены_Key"]
+
+    def defects_of(self, kind: str) -> Iterator[tuple[int, str]]:
+        """Give (member, defect) of the records of this price kind that are spoiled."""
+        if self._world.broken and self.number == 0 and kind == self._world.ref(PRICE_KIND, _RETAIL):
+            for start in range(0, self.total, PERIOD):
+                for remainder, defect in _DEFECTS.items():
+                    if self._members.rank(start + remainder) is not None:
+                        yield start + remainder, defect
 
     def _defect(self, item: int) -> str | None:
         return _DEFECTS.get(item % PERIOD) if self._world.broken and self.number == 0 else None

@@ -17,6 +17,7 @@ from onec_pipelines.simulator.data.plan import Plan
 from onec_pipelines.simulator.data.products import Products
 from onec_pipelines.simulator.data.receipts import Receipts
 from onec_pipelines.simulator.data.sales_rows import SalesRows
+from onec_pipelines.simulator.data.slices import PriceSlice
 from onec_pipelines.simulator.data.stock import (
     SHIPPING,
     STOCK,
@@ -73,6 +74,7 @@ class Shop:
         sales = SalesRows(world, customers, orders, receipts)
         self._orders, self._order_spoiler = orders, sales.spoiler
         self._chain = Chain(world, orders, sales, dimensions)
+        self._dimensions = dimensions
         self._balances = Balances(self.plan, receipts, dimensions)
         tables: Iterable[Table] = chain(
             (make(world) for make in _SHORT),
@@ -114,6 +116,31 @@ class Shop:
         if register == TO_SHIP:
             return self._chain.balance_of_reserves()
         return self._chain.balance_of_points() if register == POINTS else ()
+
+    def balance_of_demands(self) -> Iterator[Row]:
+        """Give the part of the balance of `ЗапасыИПотребности` that open orders make."""
+        return self._chain.balance_of_demands()
+
+    def open_orders(self) -> Iterator[Row]:
+        """Give what is ordered and neither shipped nor cancelled, as records of `РаспоряженияНаОтгрузку`."""
+        return self._chain.open_orders()
+
+    def supply_of_stock(self) -> Sequence[Source]:
+        """Give the sources of `ЗапасыИПотребности` whose every record is about goods in stock."""
+        receipts = ReceiptSource(self.receipts, self._dimensions, SUPPLY)
+        return [receipts, *self._chain.supply(reserved=True)]
+
+    def balance_part(self, register: str, dimension: str, value: str) -> Iterable[Row] | None:
+        """Give the balance rows of one warehouse, or None for other dimensions and registers."""
+        if (register, dimension) in {(STOCK, "Склад_Key"), (SUPPLY, "Склад")}:
+            return self.balance(register, warehouse=value)
+        return None
+
+    def slice_last(self, register: str, dimension: str, value: str, period: str) -> PriceSlice | None:
+        """Give the last prices of one price kind, or None for other dimensions and registers."""
+        if (register, dimension) != (prices.PRICES, "ВидЦены_Key"):
+            return None
+        return PriceSlice(self.world, self._rounds, value, period)
 
     @property
     def broken(self) -> Iterator[Defect]:

@@ -53,6 +53,10 @@ class World:
         """Give a GUID that no object of the base has: a reference left by a physical deletion."""
         return self.guids("physically deleted").make(number)
 
+    def gone_number(self, guid: str) -> int | None:
+        """Give the number whose physically deleted object this is, or None."""
+        return self.guids("physically deleted").number(guid)
+
     def flag(self, entity: str, guid: str, kind: str) -> str:
         """Remember that the row of a short catalog is broken, and how; give its key back."""
         self.flags.append((entity, (guid,), kind))

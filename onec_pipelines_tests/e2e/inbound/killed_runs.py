@@ -19,7 +19,7 @@ from onec_pipelines.entities import BY_NAME
 from onec_pipelines.inbound import inbound
 from onec_pipelines.runtime import open_runtime
 from onec_pipelines.settings import load_settings
-from onec_pipelines.steps import extract, load
+from onec_pipelines.steps import extract, grouping
 
 # Small, so that a small shop has several page groups to be killed between.
 GROUP_ROWS = 45
@@ -60,7 +60,9 @@ def run(job: dict[str, Any]) -> int:
     """Sync in this process; gives the number of failpoints passed."""
     failpoints = Failpoints(job["kill_at"])
     failpoints.install()
-    extract.GROUP_ROWS = load.GROUP_ROWS = GROUP_ROWS
+    for module in (extract, grouping):
+        assert module.GROUP_ROWS > GROUP_ROWS  # else the name has moved and groups are not small
+        module.GROUP_ROWS = GROUP_ROWS
     with open_runtime(load_settings(job["environment"])) as runtime:
         for name in job["entities"]:
             inbound(BY_NAME[name], runtime)

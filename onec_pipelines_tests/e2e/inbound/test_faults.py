@@ -118,7 +118,7 @@ def test_a_fault_that_passes_is_not_noticed(kind, runtime, faulty):
 
 def test_a_fault_in_the_middle_is_made_good_by_the_next_run(runtime, faulty, database_url, monkeypatch):
     """What was committed before stays, the checkpoint is where it stopped, and the next run asks only for the rest."""
-    monkeypatch.setattr("onec_pipelines.steps.load.GROUP_ROWS", 20)
+    monkeypatch.setattr("onec_pipelines.steps.grouping.GROUP_ROWS", 20)
     break_it(faulty, "status", after=2, **attributes(status=503))
     with pytest.raises(RetryLater):
         inbound(MANUFACTURERS, runtime)

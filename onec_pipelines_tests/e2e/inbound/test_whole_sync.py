@@ -186,7 +186,7 @@ def test_without_a_reading_there_is_nothing_to_replay(runtime):
 
 
 def test_prices_need_price_lists(runtime, database_url):
-    with pytest.raises(Stop, match="NOTHING_TO_SPLIT_BY.*price_types"):
+    with pytest.raises(Stop, match=r"NOTHING_TO_SPLIT_BY.*price_types"):
         inbound(BY_NAME["prices"], runtime)
 
     assert value(database_url, "SELECT status FROM integ.sync_jobs") == "failed"
@@ -243,7 +243,7 @@ def test_an_error_leaves_no_thread_behind_while_it_is_held(runtime, database_url
     def fail(*_args, **_values):
         raise Stop("the disk is full", code="TEST")
 
-    monkeypatch.setattr("onec_pipelines.steps.load.GROUP_ROWS", 20)
+    monkeypatch.setattr("onec_pipelines.steps.grouping.GROUP_ROWS", 20)
     monkeypatch.setattr("onec_pipelines.ledger.quarantine.put", fail)
 
     with pytest.raises(PipelineError) as held:
@@ -259,7 +259,7 @@ def test_a_release_without_an_optional_object_is_told_and_skipped(shop, database
         open_fast(environment(small, database_url, tmp_path)) as runtime,
     ):
         outcome = inbound(BY_NAME["attributes"], runtime)
-        with pytest.raises(Stop, match="ONEC_NOT_PUBLISHED.*Catalog_Марки"):
+        with pytest.raises(Stop, match=r"ONEC_NOT_PUBLISHED.*Catalog_Марки"):
             inbound(BY_NAME["brands"], runtime)
 
     assert outcome.status == "skipped"

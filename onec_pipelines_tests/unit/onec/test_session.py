@@ -46,6 +46,14 @@ def send(pool):
         return session.send(exchange())
 
 
+def test_login_and_password_travel_in_utf8(serve, pool_of):
+    server = serve(respond())
+
+    send(pool_of(server, user="Иван", password="п:ё"))
+
+    assert server.header("Authorization") == "Basic 0JjQstCw0L060L860ZE="
+
+
 def test_auto_finds_out_that_the_publication_gives_sessions_and_carries_the_cookie(serve, pool_of):
     server = serve(GIVES_SESSION, respond())
     pool = pool_of(server)
