@@ -20,7 +20,10 @@ def section_stage(section: Section) -> str:
 
 def create_stage(entity: Entity) -> list[str]:
     """Temporary tables for one page group: they vanish with the transaction."""
-    tables = [_temp_table(STAGE, entity.fields)]
+    tables = [
+        _temp_table(STAGE, entity.fields),
+        "CREATE TEMP TABLE changed_rows (row_key uuid, is_new boolean) ON COMMIT DROP",
+    ]
     tables += [
         _temp_table(section_stage(s), s.fields, extra="owner uuid, line_number bigint, ")
         for s in entity.sections
@@ -36,38 +39,34 @@ def row_key(entity: Entity, alias: str) -> str:
     return f"md5(concat_ws('|', {parts}))::uuid"
 
 
-def find_changed(entity: Entity, *, everything: bool) -> str:
-    """Staged rows that are new, differ, or were thought gone (or all of them) → temporary table; bind system_name.
+def write_changed(entity: Entity, *, everything: bool) -> str:
+    """Upsert of the staged rows that are new, differ, or were thought gone (or of all); their keys go to `changed_rows`.
 
-    Filtering before the write is what makes an unchanged reload cost nothing (PERFORMANCE §4).
+    Bind system_name and job_id. Filtering before the write is what makes an unchanged reload cost nothing (PERFORMANCE §4).
     """
     names = [field.name for field in entity.fields]
-    differs = (
-        f"t.row_key IS NULL OR t.deleted_at IS NOT NULL OR t.absent_sweeps <> 0"
-        f" OR ({_list(names, 't')}) IS DISTINCT FROM ({_list(names, 's')})"
-    )
-    return (
-        f"CREATE TEMP TABLE changed_rows ON COMMIT DROP AS"
-        f" SELECT s.*, t.row_key IS NULL AS is_new FROM"
-        f" (SELECT {row_key(entity, 'x')} AS row_key, x.* FROM {STAGE} x) s"
-        f" LEFT JOIN {entity.clean_table} t ON t.system_name = %(system_name)s AND t.row_key = s.row_key"
-        f" WHERE {'TRUE' if everything else differs}"
-    )
-
-
-def write_changed(entity: Entity) -> str:
-    """Upsert of the changed rows; bind system_name and job_id. Gives (new, changed)."""
-    names = [field.name for field in entity.fields]
     updates = ", ".join(f"{name} = excluded.{name}" for name in names)
+    differs = (
+        f"o.row_key IS NULL OR o.deleted_at IS NOT NULL OR o.absent_sweeps <> 0"
+        f" OR ({_list(names, 'o')}) IS DISTINCT FROM ({_list(names, 's')})"
+    )
     return (
         f"WITH written AS (INSERT INTO {entity.clean_table} AS t"
         f" (system_name, row_key, {', '.join(names)}, changed_in)"
-        f" SELECT %(system_name)s, row_key, {', '.join(names)}, %(job_id)s FROM {CHANGED}"
+        f" SELECT %(system_name)s, s.row_key, {_list(names, 's')}, %(job_id)s"
+        f" FROM (SELECT {row_key(entity, 'x')} AS row_key, x.* FROM {STAGE} x) s"
+        f" LEFT JOIN {entity.clean_table} o ON o.system_name = %(system_name)s AND o.row_key = s.row_key"
+        f" WHERE {'TRUE' if everything else differs}"
         f" ON CONFLICT (system_name, row_key) DO UPDATE SET {updates}, changed_in = excluded.changed_in,"
         f" changed_at = now(), deleted_at = NULL, deleted_why = NULL, absent_sweeps = 0"
-        f" RETURNING 1)"
-        f" SELECT (SELECT count(*) FILTER (WHERE is_new) FROM {CHANGED}), count(*) FROM written"
+        f" RETURNING t.row_key, (t.xmax = 0) AS is_new)"
+        f" INSERT INTO {CHANGED} (row_key, is_new) SELECT row_key, is_new FROM written"
     )
+
+
+def count_changed() -> str:
+    """Of the last `write_changed`: rows that were new, and rows written in all."""
+    return f"SELECT count(*) FILTER (WHERE is_new), count(*) FROM {CHANGED}"
 
 
 def replace_section(entity: Entity, section: Section) -> list[str]:

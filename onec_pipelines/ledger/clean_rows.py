@@ -51,8 +51,8 @@ def merge(tx: Tx, entity: Entity, *, system_name: str, job_id: int, everything: 
     `everything` writes them all: after a change of our own mapping a row may differ in its tabular sections alone.
     """
     values = {"system_name": system_name, "job_id": job_id}
-    tx.execute(clean_sql.find_changed(entity, everything=everything).encode(), values)
-    row = tx.execute(clean_sql.write_changed(entity).encode(), values).fetchone()
+    tx.execute(clean_sql.write_changed(entity, everything=everything).encode(), values)
+    row = tx.execute(clean_sql.count_changed().encode()).fetchone()
     for section in entity.sections:
         for statement in clean_sql.replace_section(entity, section):
             tx.execute(statement.encode(), values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -28,6 +28,15 @@ class StoredPage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Body:
+    """The bytes of an answer, their address, and their gzip unless they are known to be stored already."""
+
+    raw: bytes = field(repr=False)
+    sha256: bytes
+    compressed: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class NewPage:
     """A page to be stored: the request with its values masked, and the answer's bytes."""
 
@@ -38,17 +47,38 @@ class NewPage:
     requested_at: datetime
     elapsed_seconds: float
     row_count: int
-    body: bytes
+    body: Body
+
+
+def pack(body: bytes, known: frozenset[bytes] = frozenset()) -> Body:
+    """A body ready to be stored. Takes CPU: it belongs into the fetching thread, not into the transaction."""
+    address = sha256(body).digest()
+    return Body(
+        raw=body,
+        sha256=address,
+        compressed=None if address in known else gzip.compress(body, _LEVEL, mtime=0),
+    )
+
+
+def known_bodies(tx: Tx, system_name: str, entity: str) -> frozenset[bytes]:
+    """Addresses of the bodies of the last finished reading: an unchanged base sends the same ones again."""
+    rows = tx.execute(
+        "SELECT DISTINCT p.body_sha256 FROM raw.pages p JOIN integ.sync_state s ON s.system_name = p.system_name"
+        " AND s.entity_type = p.entity_type AND s.kind = 'complete'"
+        " AND p.scan_id = (s.state ->> 'scan_id')::bigint WHERE p.system_name = %s AND p.entity_type = %s",
+        (system_name, entity),
+    )
+    return frozenset(bytes(found) for (found,) in rows)
 
 
 def store(tx: Tx, page: NewPage, *, system_name: str, entity: str, job_id: int, scan_id: int) -> bytes:
     """Store a page and give the sha256 of its bytes."""
-    digest = sha256(page.body).digest()
-    known = tx.execute("SELECT 1 FROM raw.bodies WHERE sha256 = %s", (digest,)).fetchone()
+    body = page.body
+    known = tx.execute("SELECT 1 FROM raw.bodies WHERE sha256 = %s", (body.sha256,)).fetchone()
     if known is None:
         tx.execute(
             "INSERT INTO raw.bodies (sha256, body, raw_bytes) VALUES (%s, %b, %s) ON CONFLICT DO NOTHING",
-            (digest, gzip.compress(page.body, _LEVEL, mtime=0), len(page.body)),
+            (body.sha256, body.compressed or pack(body.raw).compressed, len(body.raw)),
         )
     tx.execute(
         "INSERT INTO raw.pages (system_name, entity_type, job_id, scan_id, part, page_index, request, format,"
@@ -66,10 +96,10 @@ def store(tx: Tx, page: NewPage, *, system_name: str, entity: str, job_id: int, 
             page.requested_at,
             round(page.elapsed_seconds * 1000),
             page.row_count,
-            digest,
+            body.sha256,
         ),
     )
-    return digest
+    return body.sha256
 
 
 def last_complete_scan(tx: Tx, system_name: str, entity: str) -> int | None:

@@ -129,9 +129,7 @@ class Translated:
     def records(self, at: int) -> list[Row]:
         """Give the records of a document."""
         return [
-            said
-            for row in self._source.records(at)
-            for _, said in self._dialect.records(self._register, row)
+            said for row in self._source.records(at) for _, said in self._dialect.records(self._register, row)
         ]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from onec_pipelines.simulator import errors
+from onec_pipelines.simulator.dialect import Dialect
 from onec_pipelines.simulator.kinds import UNDEFINED, ZERO_GUID, Kinds, TypeMeta
 from onec_pipelines.simulator.shape import NAMESPACE, Shape
 from onec_pipelines.simulator.source import Data, Key, Row, Table
@@ -63,11 +64,13 @@ class Masked:
 class Base:
     """Published tables by set name.
 
-    `full` is the shape of the whole configuration, `shape` the published part.
+    `full` is the shape of the whole configuration, `shape` the published part, `dialect` how the records of
+    postings are said in it.
     """
 
-    def __init__(self, *, full: Shape, shape: Shape, data: Data) -> None:
+    def __init__(self, *, full: Shape, shape: Shape, data: Data, dialect: Dialect | None = None) -> None:
         self.full = full
+        self.dialect = dialect or Dialect(full, None)
         self.shape = shape
         self.kinds = Kinds(shape)
         self.data = data

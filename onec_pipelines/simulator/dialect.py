@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from onec_pipelines.simulator.data.barcodes import BARCODES
-from onec_pipelines.simulator.data.chain import POINTS
 from onec_pipelines.simulator.data.dictionaries import VAT
 from onec_pipelines.simulator.data.plan import NOMENCLATURE
 from onec_pipelines.simulator.data.prices import PRICE_DOCUMENT, PRICES
@@ -94,6 +93,9 @@ class Dialect:
             return [(PRICES, {**values, RATE: self._rate_of_goods(values["Номенклатура_Key"])})]
         if register in self._sets:
             return [(register, values)]
+        return self._elsewhere(register, values)
+
+    def _elsewhere(self, register: str, values: Row) -> list[tuple[str, Row]]:
         if register == SUPPLY and FREE_STOCK in self._sets:
             return _free_stock(values)
         if register == SHIPPING and ORDERS in self._sets:
@@ -133,7 +135,9 @@ class Dialect:
         world = self._shop.world
         item = world.guids(NOMENCLATURE).number(guid)
         known = item is not None and item < world.products
-        return world.ref(VAT, self._shop.plan.group(item).kind.vat) if item is not None and known else ZERO_GUID
+        return (
+            world.ref(VAT, self._shop.plan.group(item).kind.vat) if item is not None and known else ZERO_GUID
+        )
 
 
 class _None:
@@ -144,7 +148,8 @@ class _None:
 
 _NONE = _None()
 _NEW_DIMENSIONS = frozenset(("ХарактеристикаЦО_Key", "СерияЦО_Key", "УпаковкаЦО_Key"))
-TRANSLATED = frozenset((OLD_PRICES, FREE_STOCK, ORDERS, SHIPPING_AND_RETURN, POINTS))
+# Where records of postings may go besides the registers of 11.5.20.
+TRANSLATED = frozenset((OLD_PRICES, FREE_STOCK, ORDERS, SHIPPING_AND_RETURN))
 
 
 def barcode_key(row: Row) -> Key:

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from onec_pipelines.simulator.adapted import Adapted
 from onec_pipelines.simulator.assemble import Widened
 from onec_pipelines.simulator.base import Base
 from onec_pipelines.simulator.data.activity import KINDS, Activity, Refused
 from onec_pipelines.simulator.data.oracle import Oracle
 from onec_pipelines.simulator.data.shop import Shop
+from onec_pipelines.simulator.dialect import OLD_PRICES
 from onec_pipelines.simulator.errors import OdataError
 from onec_pipelines.simulator.source import Key, Row
 from onec_pipelines.simulator.tables import BLOCK
@@ -31,20 +33,21 @@ class Hands:
 
     def get(self, entity: str, key: Key) -> Row | None:
         """Give a complete copy of the row as it stands now, or None."""
-        row = self._base.table(entity).get(key)
+        row = self._base.table(entity).get(self._base.dialect.key(entity, key))
         return None if row is None else self._base.meta(entity).complete(row)
 
     def create(self, entity: str, row: Row) -> None:
         """Write a new row under the key it carries."""
-        self._writer.insert(entity, row, self._manner)
+        self._writer.insert(entity, self._base.dialect.row(entity, row), self._manner)
 
     def change(self, entity: str, key: Key, changes: Row) -> None:
         """Write some properties of a row; none is a save that changes the version only."""
-        self._writer.alter(entity, key, changes, self._manner)
+        dialect = self._base.dialect
+        self._writer.alter(entity, dialect.key(entity, key), dialect.row(entity, changes), self._manner)
 
     def delete(self, entity: str, key: Key) -> None:
         """Remove a row physically."""
-        self._writer.delete(entity, key, self._manner)
+        self._writer.delete(entity, self._base.dialect.key(entity, key), self._manner)
 
     def post(self, entity: str, key: Key) -> None:
         """Post a document; raises Refused with the handler's words."""
@@ -59,6 +62,8 @@ class Life:
 
     def __init__(self, base: Base, writer: Writer, manner: Manner) -> None:
         data = base.data.data if isinstance(base.data, Widened) else base.data
+        if isinstance(data, Adapted):
+            data = data.shop
         if not isinstance(data, Shop):
             raise TypeError("this base was not generated, so nobody works in it")
         self._base = base
@@ -66,7 +71,7 @@ class Life:
         self._activity = Activity(data)
         self.number = 0
         self.kinds = KINDS
-        self.oracle = Oracle(self.rows)
+        self.oracle = Oracle(self.rows, **_old_prices() if base.dialect.old_prices else {})
 
     def rows(self, name: str) -> Iterator[Row]:
         """All rows of a set as they stand now, complete."""
@@ -84,3 +89,7 @@ class Life:
             done.append(asdict(self._activity.perform(self._hands, self.number, kind=kind)))
             self.number += 1
         return done
+
+
+def _old_prices() -> dict[str, Any]:
+    return {"prices": OLD_PRICES, "price_key": ("Номенклатура_Key", "Характеристика_Key", "ВидЦены_Key")}

@@ -137,7 +137,7 @@ class OData:
         asking = Asking(self.base, options)
         table = await self.virtual.table(name, function, arguments, asking)
         wish = asking.wish(table.meta, ask.query)
-        memo = f"{name}/{call.name}({sorted(arguments.items())})#{id(table)}"
+        memo = f"{name}/{call.name}({sorted(arguments.items())})"
         page = await self.reader.page(table, wish, name=memo)
         columns = asking.columns(table.meta, ask.query, single=False)
         if isinstance(table, Listed):

@@ -7,6 +7,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
+from onec_pipelines.simulator.releases import DEFAULT, RELEASES
+
 
 def _option(default: Any, text: str, *choices: str) -> Any:
     return field(default=default, metadata={"help": text, "choices": choices})
@@ -34,6 +36,7 @@ class Options:
     password: str = _option("odata", "password of the technical user")
 
     day: int = _option(0, "steps of business done before serving: orders, prices, receipts, edits, deletions")
+    release: str = _option(DEFAULT, "release of UT 11 whose shape the base has", *RELEASES)
     metadata: str = _option(
         "", "an EDMX file: serve a base of this shape (data that the shop lacks is invented)"
     )
@@ -47,6 +50,10 @@ class Options:
     )
     padding_mb: int = _option(0, "make $metadata this many megabytes large, as in a full publication")
 
+    lock_ms: float = _option(0.0, "how long a posting keeps its managed locks on goods")
+    lock_timeout_ms: float = _option(
+        20_000.0, "how long a posting waits for locks of another before it fails"
+    )
     latency_ms: float = _option(0.0, "time that every request takes at least")
     row_latency_ms: float = _option(0.0, "additional time per row read")
     function_latency_ms: float = _option(0.0, "additional time per call of a virtual table")

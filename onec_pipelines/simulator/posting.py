@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from onec_pipelines.simulator.base import Base, Movements, decimal
+from onec_pipelines.simulator.data.chain import POINTS
+from onec_pipelines.simulator.data.loyalty import points_of
+from onec_pipelines.simulator.dialect import TRANSLATED
 from onec_pipelines.simulator.errors import OdataError, internal
 from onec_pipelines.simulator.kinds import UNDEFINED, ZERO_GUID
 from onec_pipelines.simulator.presentations import of_row, spaced
@@ -29,7 +32,7 @@ SHIPPING = "AccumulationRegister_РаспоряженияНаОтгрузку"
 TO_SHIP = "AccumulationRegister_ТоварыКОтгрузке"
 PRICE = "InformationRegister_ЦеныНоменклатуры"
 PRICE_25 = "InformationRegister_ЦеныНоменклатуры25"
-MODELLED = frozenset((STOCK, SUPPLY, SHIPPING, TO_SHIP, PRICE, PRICE_25))
+MODELLED = TRANSLATED | {STOCK, SUPPLY, SHIPPING, TO_SHIP, PRICE, PRICE_25, POINTS}
 _DIMENSIONS = (
     "Номенклатура_Key",
     "Характеристика_Key",
@@ -92,7 +95,12 @@ def _check_goods(base: Base, name: str, row: Row, section: str) -> None:
 def records(base: Base, name: str, row: Row) -> list[Record]:
     """The movements of a document that passed the checks; none for documents the model does not know."""
     make = _MAKERS.get(name)
-    return list(make(row, base)) if make is not None else []
+    made = make(row, base) if make is not None else ()
+    return [
+        Record(register=register, values=values)
+        for one in made
+        for register, values in base.dialect.records(one.register, one.values)
+    ]
 
 
 def check_stock(base: Base, movements: Movements, name: str, row: Row, made: list[Record]) -> None:
@@ -154,6 +162,24 @@ def _sale(row: Row, base: Base) -> Iterator[Record]:
         if order:
             supplied = _supply_of(base, order, line)
             yield from _demand(row, {**line, "ВариантОбеспечения": supplied}, order, sign="Expense")
+    yield from _points(row, base)
+
+
+def _points(row: Row, base: Base) -> Iterator[Record]:
+    """What a sale with a loyalty card earns; a card without a programme earns nothing (PROTOCOL §11.9)."""
+    card = base.resolve("Catalog_КартыЛояльности", str(row.get("КартаЛояльности_Key") or ZERO_GUID))
+    if card is None:
+        return
+    kind = base.resolve("Catalog_ВидыКартЛояльности", str(card.get("Owner_Key"))) or {}
+    program = str(kind.get("БонуснаяПрограммаЛояльности_Key") or ZERO_GUID)
+    earned = points_of(sum((decimal(line.get("Сумма")) for line in row.get("Товары") or ()), Decimal(0)))
+    if program == ZERO_GUID or not earned:
+        return
+    account = {"БонуснаяПрограммаЛояльности_Key": program, "Партнер_Key": card.get("Партнер_Key", ZERO_GUID)}
+    yield Record(
+        register=POINTS,
+        values={"RecordType": "Receipt", **account, "Начислено": earned, "ДатаНачалаДействия": row["Date"]},
+    )
 
 
 def _supply_of(base: Base, order: str, line: Row) -> str:
@@ -218,7 +244,7 @@ def _demand(row: Row, line: Row, order: str, *, sign: str) -> Iterator[Record]:
 _FROM_STOCK = frozenset(("Отгрузить", "СоСклада"))
 
 
-def _prices(row: Row, _base: Base) -> Iterator[Record]:
+def _prices(row: Row, base: Base) -> Iterator[Record]:
     if row.get("Статус") == "НеСогласован":
         return
     for section, register in (("Товары", PRICE), ("Товары2_5", PRICE_25)):
@@ -228,6 +254,9 @@ def _prices(row: Row, _base: Base) -> Iterator[Record]:
                 for name, value in line.items()
                 if name not in {"LineNumber", "ЦенаИзмененаВручную"}
             }
+            if values.get("Валюта_Key", ZERO_GUID) == ZERO_GUID:
+                kind = base.resolve("Catalog_ВидыЦен", str(line.get("ВидЦены_Key"))) or {}
+                values["Валюта_Key"] = kind.get("ВалютаЦены_Key", ZERO_GUID)
             yield Record(register=register, values=values)
 
 

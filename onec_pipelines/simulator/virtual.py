@@ -19,11 +19,12 @@ from onec_pipelines.simulator.base import Base, Movements
 from onec_pipelines.simulator.columns import Columns
 from onec_pipelines.simulator.errors import OdataError, no_segment
 from onec_pipelines.simulator.kinds import TypeMeta
-from onec_pipelines.simulator.records import SERVICE, walk
+from onec_pipelines.simulator.records import dimensions_of, walk
 from onec_pipelines.simulator.scanning import Test
 from onec_pipelines.simulator.shape import Function
+from onec_pipelines.simulator.short_slices import ShortSlices
 from onec_pipelines.simulator.source import Key, Row
-from onec_pipelines.simulator.tables import LiveTable, gather
+from onec_pipelines.simulator.tables import LiveTable, StoredTable, gather
 
 _INDEX_VALUES = 2000
 _REMEMBERED = 16
@@ -101,6 +102,7 @@ class Virtual:
         self._base = base
         self._movements = movements
         self._balances = Balances(base.data)
+        self._shortcuts = ShortSlices(base)
         self._indexes: dict[tuple[str, str], tuple[int, dict[str, array[int]] | None]] = {}
         self._slices: dict[tuple[str, ...], tuple[int, array[int]]] = {}
 
@@ -119,7 +121,8 @@ class Virtual:
             return await self._slice(set_name, function, arguments, asking)
         call = Call(register=set_name, function=function, arguments=arguments)
         rows = Accumulation(self._base, self._movements, self._balances, call, asking)
-        return Listed(meta=rows.meta, listed=await rows.compute(), shown=rows.shown)
+        listed = await rows.compute()
+        return Listed(meta=rows.meta, listed=listed, shown=rows.shown, version=self._base.writes)
 
     async def _slice(
         self, set_name: str, function: Function, arguments: Mapping[str, str], asking: Asking
@@ -128,6 +131,10 @@ class Virtual:
         for _ in table.build():
             await asyncio.sleep(0)
         period, condition = arguments.get("Period", ""), arguments.get("Condition", "")
+        if function.name == "SliceLast" and isinstance(table, StoredTable):
+            found = self._shortcuts.slice(set_name, table, condition, period)
+            if found is not None:
+                return found
         memo = (set_name, function.name, period, condition)
         known = self._slices.get(memo)
         if known is None or known[0] != table.version:
@@ -192,17 +199,3 @@ async def _latest(
         if known is None or (moment >= known[0] if last else moment < known[0]):
             best[key] = (moment, at)
     return array("Q", sorted(at for _, at in best.values()))
-
-
-def dimensions_of(meta: TypeMeta) -> tuple[str, ...]:
-    """Dimensions of an information register: its key, or what is never null in its records."""
-    names = tuple(name for name in meta.key if name not in SERVICE)
-    if names:
-        return names
-    base = meta.name.removesuffix("_RecordType")
-    records = meta.kinds.shape.complexes.get(f"{base}_RowType")
-    if records is None:
-        return ()
-    return tuple(
-        one.name for one in records.properties.values() if not one.nullable and one.name not in SERVICE
-    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from onec_pipelines.errors import Stop
+from onec_pipelines.ledger.raw_pages import Body, pack
 from onec_pipelines.onec.answers import Answer
 from onec_pipelines.onec.client import OnecClient
 from onec_pipelines.onec.decode import DecodedPage, check_json, decode_json, split_rows
@@ -37,7 +38,8 @@ class Pressure:
 class Fetched:
     """One answer and its rows. `cursor` says where the part goes on after this page; it is None for the last page of a part.
 
-    `counts` are 1C's own counts before and after, on the last page of a paged part.
+    `counts` are 1C's own counts before and after, on the last page of a paged part. `body` goes to the raw
+    layer; it is None for what is there already.
     """
 
     part: str
@@ -46,16 +48,20 @@ class Fetched:
     page: DecodedPage = field(repr=False)
     cursor: PageCursor | None
     counts: tuple[int | None, int | None] = (None, None)
-    first_chunk: bool = True
+    body: Body | None = None
     format: Literal["json", "atom"] = "json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resume:
-    """Where an interrupted scan goes on: parts that are done, and the cursor within the first one that is not."""
+    """Where an interrupted scan goes on: parts that are done, and the cursor within the first one that is not.
+
+    `known_bodies` are addresses of pages that need not be packed again.
+    """
 
     parts_done: tuple[str, ...] = ()
     cursor: PageCursor | None = None
+    known_bodies: frozenset[bytes] = frozenset()
 
 
 def choose_resource(client: OnecClient, plan: Plan, alternatives: Sequence[str]) -> str:
@@ -83,14 +89,14 @@ def extract(
     """Read the source to its end. `parts` are the keys that split it (one empty string when it is not split)."""
     todo = [part for part in parts if part not in resume.parts_done]
     if plan.entity.source.reading is Reading.WHOLE:
-        yield from _read_whole(client, plan, todo, pressure)
+        yield from _read_whole(client, plan, todo, pressure, resume.known_bodies)
         return
     for part in todo:
-        yield from _read_paged(client, plan, part, pressure, resume.cursor)
+        yield from _read_paged(client, plan, part, pressure, resume)
 
 
 def _read_paged(
-    client: OnecClient, plan: Plan, part: str, pressure: Pressure, start: PageCursor | None
+    client: OnecClient, plan: Plan, part: str, pressure: Pressure, resume: Resume
 ) -> Iterator[Fetched]:
     key_fields = _key_columns(plan)
 
@@ -99,7 +105,11 @@ def _read_paged(
         keys = list(zip(*(page.columns[name] for name in key_fields), strict=True))
         ends = (keys[0], keys[-1]) if keys else (None, None)
         return PageRows(
-            row_count=page.row_count, first_key=ends[0], last_key=ends[1], keys=keys, payload=page
+            row_count=page.row_count,
+            first_key=ends[0],
+            last_key=ends[1],
+            keys=keys,
+            payload=(page, pack(answer.body, resume.known_bodies)),
         )
 
     query = SetQuery(resource=plan.resource, select=plan.select, filter=plan.entity.source.filter)
@@ -110,18 +120,20 @@ def _read_paged(
         key=plan.key,
         rows_of=rows_of,
         policy=policy,
-        start=start,
+        start=resume.cursor,
         parallel=pressure.parallel,
     ) as pages:
         held = next(pages, None)
         while held is not None:
             following = next(pages, None)
             proof = pages.completeness
+            page, body = held.rows.payload
             yield Fetched(
                 part=part,
                 index=held.index,
                 answer=held.answer,
-                page=held.rows.payload,
+                page=page,
+                body=body,
                 cursor=held.next if following is not None else None,
                 counts=(None, None) if following is not None else (proof.count_before, proof.count_after),
             )
@@ -141,23 +153,29 @@ def _key_columns(plan: Plan) -> list[str]:
 
 
 def _read_whole(
-    client: OnecClient, plan: Plan, parts: Sequence[str], pressure: Pressure
+    client: OnecClient,
+    plan: Plan,
+    parts: Sequence[str],
+    pressure: Pressure,
+    known_bodies: frozenset[bytes],
 ) -> Iterator[Fetched]:
     executor = ThreadPoolExecutor(pressure.parallel, thread_name_prefix="onec-table")
-    waiting: list[tuple[str, Future[Answer]]] = []
+    waiting: list[tuple[str, Future[tuple[Answer, Body]]]] = []
     queue = list(parts)
     try:
         while queue or waiting:
             while queue and len(waiting) < min(pressure.parallel, _WHOLE_AT_ONCE):
                 part = queue.pop(0)
-                waiting.append((part, executor.submit(_get_table, client, plan, part)))
+                waiting.append((part, executor.submit(_get_table, client, plan, part, known_bodies)))
             part, result = waiting.pop(0)
-            yield from _chunks(plan, part, result.result())
+            yield from _chunks(plan, part, *result.result())
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _get_table(client: OnecClient, plan: Plan, part: str) -> Answer:
+def _get_table(
+    client: OnecClient, plan: Plan, part: str, known_bodies: frozenset[bytes]
+) -> tuple[Answer, Body]:
     source = plan.entity.source
     condition = f"{source.split.field} eq {guid(part)}" if source.split else None
     address = virtual_table(
@@ -168,24 +186,25 @@ def _get_table(client: OnecClient, plan: Plan, part: str) -> Answer:
         select=plan.select,
         filter=source.filter,
     )
-    return client.get(
+    answer = client.get(
         address, max_bytes=client.connection.max_table_bytes, check=lambda answer: check_json(answer.body)
     )
+    return answer, pack(answer.body, known_bodies)
 
 
-def _chunks(plan: Plan, part: str, answer: Answer) -> Iterator[Fetched]:
-    bodies = split_rows(answer.body, GROUP_ROWS)
-    body: bytes | None = next(bodies)
+def _chunks(plan: Plan, part: str, answer: Answer, body: Body) -> Iterator[Fetched]:
+    chunks = split_rows(answer.body, GROUP_ROWS)
+    chunk: bytes | None = next(chunks)
     index = 0
-    while body is not None:
-        following = next(bodies, None)
+    while chunk is not None:
+        following = next(chunks, None)
         yield Fetched(
             part=part,
             index=index,
             answer=answer,
-            page=decode_json(body, plan.shape),
+            page=decode_json(chunk, plan.shape),
             # A table is one answer: until its last chunk is stored it has to be asked for anew.
             cursor=PageCursor() if following is not None else None,
-            first_chunk=index == 0,
+            body=body if index == 0 else None,
         )
-        body, index = following, index + 1
+        chunk, index = following, index + 1

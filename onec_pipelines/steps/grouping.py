@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from onec_pipelines.ledger.raw_pages import NewPage
+from onec_pipelines.ledger.raw_pages import Body, NewPage
 from onec_pipelines.onec.connection import MEBIBYTE
 from onec_pipelines.onec.decode import concat
 from onec_pipelines.onec.paging import PageCursor
@@ -51,7 +51,7 @@ def _checked(pages: Iterable[Fetched], plan: Plan, zone: ZoneInfo) -> Iterator[G
         last = together[-1]
         yield Group(
             part=last.part,
-            pages=tuple(_new_page(page) for page in together if page.first_chunk),
+            pages=tuple(_new_page(page, page.body) for page in together if page.body is not None),
             checked=validate(concat([page.page for page in together]), plan, zone),
             cursor=last.cursor,
             counts=last.counts,
@@ -64,7 +64,7 @@ def _grouped(pages: Iterable[Fetched]) -> Iterator[list[Fetched]]:
     for page in pages:
         together.append(page)
         rows += page.page.row_count
-        size += len(page.answer.body) if page.first_chunk else 0
+        size += len(page.body.raw) if page.body is not None else 0
         if rows >= GROUP_ROWS or size >= _GROUP_BYTES or page.cursor is None:
             yield together
             together, rows, size = [], 0, 0
@@ -72,7 +72,7 @@ def _grouped(pages: Iterable[Fetched]) -> Iterator[list[Fetched]]:
         yield together
 
 
-def _new_page(page: Fetched) -> NewPage:
+def _new_page(page: Fetched, body: Body) -> NewPage:
     return NewPage(
         part=page.part,
         page_index=page.index,
@@ -81,5 +81,5 @@ def _new_page(page: Fetched) -> NewPage:
         requested_at=page.answer.requested_at,
         elapsed_seconds=page.answer.elapsed_seconds,
         row_count=page.page.row_count,
-        body=page.answer.body,
+        body=body,
     )

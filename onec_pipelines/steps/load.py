@@ -55,13 +55,18 @@ class Scan:
 
     @property
     def resume(self) -> Resume:
-        """Where the reading goes on."""
+        """Where the reading goes on, and which pages need not be stored again."""
+        with self._database.transaction() as connection:
+            known = raw_pages.known_bodies(
+                driver_connection(connection), self._system_name, self._plan.entity.name
+            )
         if self._checkpoint is None:
-            return Resume()
+            return Resume(known_bodies=known)
         cursor = self._checkpoint.cursor
         return Resume(
             parts_done=self._checkpoint.parts_done,
             cursor=None if cursor is None else PageCursor(**{**cursor, "tail": tuple(cursor["tail"])}),
+            known_bodies=known,
         )
 
     def store(self, group: Group) -> Written:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from onec_pipelines.ledger.raw_pages import pack
 from onec_pipelines.onec.answers import Answer
 from onec_pipelines.onec.atom import read_feed
 from onec_pipelines.onec.decode import DecodedPage, decode_rows
@@ -26,5 +27,11 @@ def atom_page(body: bytes, plan: Plan) -> DecodedPage:
 def from_packet(answer: Answer, plan: Plan) -> Fetched:
     """A feed as the one and last page of a reading."""
     return Fetched(
-        part="", index=0, answer=answer, page=atom_page(answer.body, plan), cursor=None, format="atom"
+        part="",
+        index=0,
+        answer=answer,
+        page=atom_page(answer.body, plan),
+        cursor=None,
+        body=pack(answer.body),
+        format="atom",
     )

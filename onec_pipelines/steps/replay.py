@@ -42,14 +42,13 @@ def stored_pages(database: Database, plan: Plan, *, system_name: str, scan_id: i
                 requested_at=stored.requested_at,
                 request="replay",
             )
-            for index, page in enumerate(_decoded(stored, plan)):
+            for page in _decoded(stored, plan):
                 yield Fetched(
                     part=stored.part,
                     index=stored.page_index,
                     answer=answer,
                     page=page,
                     cursor=None,
-                    first_chunk=index == 0,
                 )
 
 

@@ -39,10 +39,15 @@ _LAST_DAY = "9999-12-31T23:59:59"
 
 
 class Oracle:
-    """Tells the true state of a base; `rows` gives all rows of an entity set as they stand now."""
+    """Tells the true state of a base; `rows` gives all rows of an entity set as they stand now.
 
-    def __init__(self, rows: Rows) -> None:
+    `prices` and `price_key` name the register of prices and its dimensions.
+    """
+
+    def __init__(self, rows: Rows, *, prices: str = PRICES, price_key: tuple[str, ...] = _PRICE_KEY) -> None:
         self._rows = rows
+        self._prices = prices
+        self._price_key = price_key
         self._parts: dict[str, Callable[[], list[dict[str, Any]]]] = {
             "products": lambda: self._plain(NOMENCLATURE, _PRODUCT),
             "prices": self.prices,
@@ -67,13 +72,13 @@ class Oracle:
     def prices(self, moment: str = _LAST_DAY) -> list[dict[str, Any]]:
         """Give the prices in force at a moment: the latest record of each product, variant and price kind."""
         last: dict[tuple[str, ...], Row] = {}
-        for record_set in self._rows(PRICES):
+        for record_set in self._rows(self._prices):
             for row in record_set["RecordSet"]:
                 if row.get("Active", True) and row["Period"] <= moment:
-                    key = tuple(row[name] for name in _PRICE_KEY)
+                    key = tuple(row[name] for name in self._price_key)
                     if key not in last or row["Period"] > last[key]["Period"]:
                         last[key] = row
-        wanted = ("Period", *_PRICE_KEY, "Цена", "Валюта_Key")
+        wanted = ("Period", *self._price_key, "Цена", "Валюта_Key")
         return [{name: last[key][name] for name in wanted} for key in sorted(last)]
 
     def stock(self) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from onec_pipelines.simulator.data.layout import Runs
 from onec_pipelines.simulator.data.plan import NOMENCLATURE, OWN_VARIANTS
@@ -20,7 +21,8 @@ from onec_pipelines.simulator.source import Row
 
 _TYPE = f"StandardODATA.{PRICE_DOCUMENT}"
 _GONE, _DANGLING = "price of a deleted product", "dangling price kind"
-Members = array[int]
+if TYPE_CHECKING:
+    Members = array[int]
 
 
 class PriceSlice:
@@ -32,7 +34,9 @@ class PriceSlice:
         self._sources = [source for source in sources if source.kind(kind) is not None]
         self._members: list[Members] = [array("L") for _ in self._sources]
         for variants in (False, True):
-            self._collect([at for at, one in enumerate(self._sources) if one.round.variants is variants], period)
+            self._collect(
+                [at for at, one in enumerate(self._sources) if one.round.variants is variants], period
+            )
         self._spoil(period)
         self._runs: Runs[int] = Runs([(at, len(found)) for at, found in enumerate(self._members)])
 
@@ -95,7 +99,11 @@ class PriceSlice:
                     "Active": True,
                     "Period": source.period(batch),
                 }
-            yield {**head, "LineNumber": source.line_number(member, place), **source.prices_of(member, (kind,))[0]}
+            yield {
+                **head,
+                "LineNumber": source.line_number(member, place),
+                **source.prices_of(member, (kind,))[0],
+            }
 
     def find(self, row: Row) -> int | None:
         """Give the place of the record with the dimensions of a row, or None."""

@@ -21,7 +21,7 @@ def page(body, index=0, part=""):
         requested_at=MOMENT,
         elapsed_seconds=0.25,
         row_count=1,
-        body=body,
+        body=raw_pages.pack(body),
     )
 
 

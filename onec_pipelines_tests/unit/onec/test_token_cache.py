@@ -113,7 +113,7 @@ def test_a_token_is_renewed_before_it_ends(life, passed, calls):
 
 
 def test_while_one_thread_renews_the_others_go_on_with_the_old_token():
-    source = Source(pause=0.2)
+    source = Source(pause=0.5)
     cache = source.cache()
     cache.header(soon())
     source.now += 250
