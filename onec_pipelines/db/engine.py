@@ -119,6 +119,8 @@ def _apply(limits: Limits, raw: psycopg.Connection[Any]) -> None:
         "lock_timeout": f"{limits.lock}s",
         "idle_in_transaction_session_timeout": f"{limits.idle}s",
         "TimeZone": "UTC",
+        # A page group is staged in temporary tables: 8 MB, the default, would spill to disk.
+        "temp_buffers": "64MB",
     }
     raw.execute(
         "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS s (name, value)",

@@ -17,10 +17,11 @@ from onec_pipelines.defs.lineage import (
 )
 from onec_pipelines.defs.resources import OnecResource
 from onec_pipelines.entities import BY_NAME, ENTITIES
-from onec_pipelines.errors import PipelineError, RetryLater
+from onec_pipelines.errors import PipelineError, RetryLater, Stop
 from onec_pipelines.inbound import Outcome, inbound
 from onec_pipelines.ledger import counts
 from onec_pipelines.spec import Entity, Layer
+from onec_pipelines.steps.resolve import SCHEMA_CODES
 
 POOL = "onec_odata"
 """Caps the steps that call 1C at once; requests are capped by the client."""
@@ -62,7 +63,12 @@ def entity_assets(entity: Entity) -> dg.AssetsDefinition:
                 entity, onec.runtime, layers=selected, run_id=context.run.run_id, on_progress=onec.on_progress
             )
         except PipelineError as error:
-            raise as_failure(error) from error
+            if not _is_schema_break(error, selected):
+                raise as_failure(error) from error
+            outcome = Outcome(
+                entity=entity.name, status="stopped", message=str(error), completeness=error.message
+            )
+            onec.on_progress(outcome)
         except Exception as error:
             # A mistake of ours: trying it again would only take longer to be seen.
             raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
@@ -72,6 +78,14 @@ def entity_assets(entity: Entity) -> dg.AssetsDefinition:
         yield from _results(entity, selected, outcome, onec, wanted)
 
     return sync
+
+
+def _is_schema_break(error: PipelineError, selected: list[Layer]) -> bool:
+    """A schema that does not fit stops its entity and no other: a failed step would have Dagster skip all that stand on it.
+
+    The layers stay as they were, and the check of the raw layer fails.
+    """
+    return Layer.RAW in selected and isinstance(error, Stop) and error.code in SCHEMA_CODES
 
 
 def as_failure(error: PipelineError) -> dg.Failure:
@@ -169,7 +183,8 @@ def _results(
         Layer.SHOP: checks.references,
     }
     for layer in selected:
-        found = [makers[layer](entity, outcome)] if layer in makers else []
+        is_told = layer in makers and (layer is Layer.RAW or outcome.status != "stopped")
+        found = [makers[layer](entity, outcome)] if is_told else []
         yield dg.MaterializeResult(
             asset_key=asset_key(entity, layer),
             metadata=_metadata(entity, layer, outcome, onec),

@@ -35,13 +35,13 @@ def check_specs(entity: Entity) -> list[dg.AssetCheckSpec]:
 
 
 def completeness(entity: Entity, outcome: Outcome) -> dg.AssetCheckResult:
-    """The proof of completeness of this reading."""
+    """The proof of completeness of this reading; what a release does not have is complete without a row."""
     return dg.AssetCheckResult(
         check_name=COMPLETENESS,
         asset_key=asset_key(entity, Layer.RAW),
-        passed=bool(outcome.complete),
+        passed=bool(outcome.complete) or outcome.status == "skipped",
         metadata={
-            "reason": outcome.completeness,
+            "reason": outcome.completeness or outcome.message,
             "rows": outcome.rows_read,
             "duplicates": outcome.duplicates,
         },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from onec_pipelines.defs.keys import METADATA_KEY, asset_key, layers_of
+from onec_pipelines.defs.schema import OP
 from onec_pipelines.entities import ENTITIES
 
 _CATALOG = frozenset({"dictionaries", "catalog"})
@@ -18,7 +19,7 @@ def _selection(groups: frozenset[str] | None) -> dg.AssetSelection:
             for entity in ENTITIES
             if groups is None or entity.group in groups
             for layer in layers_of(entity)
-        )
+        ),
     )
 
 
@@ -39,7 +40,7 @@ sync_prices_and_stock = dg.define_asset_job(
 read_metadata = dg.define_asset_job(
     "read_metadata",
     selection=dg.AssetSelection.assets(METADATA_KEY),
-    config={"ops": {"onec_metadata": {"config": {"max_age_hours": 0.0}}}},
+    config={"ops": {OP: {"config": {"max_age_hours": 0.0}}}},
     description="Fetch 1C's $metadata anew and say what its changes break; the sync jobs fetch it once a day.",
 )
 

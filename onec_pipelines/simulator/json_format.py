@@ -91,6 +91,7 @@ class RowPrinter:
         self._expansions = [
             (one.name, one.lookup, RowPrinter(one.columns, links=links)) for one in columns.expansions
         ]
+        self._more = bool(self._links or self._expansions or columns.presentations)
 
     def rows(self, rows: Iterable[Row]) -> list[str]:
         """The rows, each as `{…}`."""
@@ -107,7 +108,7 @@ class RowPrinter:
             for at, encode in self._encoders:
                 values[at] = encode(values[at])
             body = self._template % tuple(values)
-        extra = self._extra(row)
+        extra = self._extra(row) if self._more else ()
         return ",\n".join([body, *extra] if body else extra) if extra else body
 
     def _with_nulls(self, values: list[Any]) -> str:

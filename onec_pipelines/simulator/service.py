@@ -200,7 +200,7 @@ class Service:
         self.writes.states.lag_ms = self.options.state_lag_ms
         self.writes.states.settle(ask.answers.moment)
         if self.writes.wants(ask):
-            return self.writes.answer(ask, self.options)
+            return await self.writes.answer(ask, self.options)
         return await self.odata.get(ask, self.options)
 
     async def _wait(self, done: Done, plan: Plan) -> None:

@@ -8,6 +8,7 @@ from onec_pipelines.simulator.errors import OdataError
 from onec_pipelines.simulator.exchange import Exchange
 from onec_pipelines.simulator.http import Response
 from onec_pipelines.simulator.json_format import self_address
+from onec_pipelines.simulator.locks import Locks, goods_of
 from onec_pipelines.simulator.odata import Ask, Done, OData, check_rights, key_of
 from onec_pipelines.simulator.options import Options
 from onec_pipelines.simulator.states import States
@@ -27,7 +28,9 @@ class Writes:
         self.writer = Writer(odata.base, odata.movements)
         self.exchange = Exchange(odata.base, options)
         self.states = States(odata.base)
-        self.writer.listeners += [self.exchange.changed, self.states.changed]
+        self._locks = Locks()
+        self.writer.listeners.append(self.exchange.changed)
+        self.writer.handlers.append(self.states.changed)
 
     def wants(self, ask: Ask) -> bool:
         """Whether the request changes something, whatever its method."""
@@ -38,8 +41,22 @@ class Writes:
             return True
         return ask.resource.call is not None and ask.resource.call.name in {"Post", "Unpost"}
 
-    def answer(self, ask: Ask, options: Options) -> Done:
-        """Do it; raises OdataError."""
+    async def answer(self, ask: Ask, options: Options) -> Done:
+        """Do it, a posting under its managed locks; raises OdataError."""
+        async with self._locks.held(self._locked(ask, options), options.lock_ms, options.lock_timeout_ms):
+            return self._answer(ask, options)
+
+    def _locked(self, ask: Ask, options: Options) -> frozenset[str]:
+        """What a posting locks: the document and the goods it moves (PROTOCOL §8.3)."""
+        segments, call = ask.resource.segments, ask.resource.call
+        if not options.lock_ms or call is None or not segments or segments[0].key is None:
+            return frozenset()
+        row = self._odata.base.table(segments[0].name).get(
+            key_of(self._odata.base.meta(segments[0].name), segments[0].key)
+        )
+        return frozenset() if row is None else goods_of(row) | {str(row.get("Ref_Key"))}
+
+    def _answer(self, ask: Ask, options: Options) -> Done:
         segments = ask.resource.segments
         if not segments:
             raise OdataError(405, "19", "HTTP-метод запрещен в данном контексте")

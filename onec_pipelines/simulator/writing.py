@@ -40,7 +40,8 @@ class Manner:
 class Writer:
     """Changes one base.
 
-    Listeners hear of every row written: the set, its key, and the row or None when it is gone.
+    Listeners hear of every row written: the set, its key, and the row or None when it is gone. Handlers of the
+    configuration hear of it too, but not in the mode of data loading (PROTOCOL §4.7).
     """
 
     def __init__(self, base: Base, movements: Movements) -> None:
@@ -48,6 +49,7 @@ class Writer:
         self._movements = movements
         self._numbers = versions.Numbers()
         self.listeners: list[Listener] = []
+        self.handlers: list[Listener] = []
 
     def create(self, name: str, body: Mapping[str, Any], manner: Manner) -> Row:
         """Create a row from a body; raises OdataError 400 code 15 if its key exists."""
@@ -55,6 +57,7 @@ class Writer:
         if meta.kind == "section":
             raise OdataError(400, "13", "Создание строк табличных частей напрямую не поддерживается")
         table = self._base.stored(name)
+        _check_loading(meta, manner)
         row: Row = {}
         values.assign(meta, row, body)
         if meta.kind in _OBJECTS:
@@ -65,7 +68,7 @@ class Writer:
             raise OdataError(400, "15", "Сущность с таким ключом уже существует")
         if meta.kind in _OBJECTS and not manner.loading:
             self._number(meta, table, row, manner)
-        self._store(meta, table, row, before=None)
+        self._store(meta, table, row, manner, before=None)
         return row
 
     def insert(self, name: str, given: Row, manner: Manner) -> Row:
@@ -79,7 +82,7 @@ class Writer:
         if meta.kind in _OBJECTS:
             row["DataVersion"] = versions.NEW
             self._number(meta, table, row, manner)
-        self._store(meta, table, row, before=None)
+        self._store(meta, table, row, manner, before=None)
         return row
 
     def alter(self, name: str, key: Key, changes: Row, manner: Manner) -> Row:
@@ -87,7 +90,7 @@ class Writer:
         table = self._base.stored(name)
         before = self._existing(table, key, manner)
         row = {**before, **changes}
-        self._store(self._base.meta(name), table, row, before=before)
+        self._store(self._base.meta(name), table, row, manner, before=before)
         return row
 
     def _identify(self, meta: TypeMeta, row: Row, body: Mapping[str, Any], manner: Manner) -> None:
@@ -114,9 +117,10 @@ class Writer:
         """
         meta = self._base.meta(name)
         table = self._base.stored(name)
+        _check_loading(meta, manner)
         row = self._existing(table, key, manner)
         before = dict(row)
-        if body.get("DeletionMark") is True and row.get("Posted"):
+        if body.get("DeletionMark") is True and row.get("Posted") and not manner.loading:
             text = "Проведенный документ не может быть помечен на удаление."
             raise posting.refuse(self._base, name, row, text)
         if replace:
@@ -124,7 +128,7 @@ class Writer:
             row = {part: value for part, value in row.items() if part in kept}
         changes = {part: value for part, value in body.items() if part not in meta.key}
         values.assign(meta, row, changes)
-        self._store(meta, table, row, before=before)
+        self._store(meta, table, row, manner, before=before)
         return row
 
     def _existing(self, table: StoredTable, key: Key, manner: Manner) -> Row:
@@ -144,13 +148,14 @@ class Writer:
         table = self._base.stored(name)
         if meta.kind == "constant":
             raise OdataError(405, "19", "HTTP-метод запрещен в данном контексте")
+        _check_loading(meta, manner)
         row = self._existing(table, key, manner)
         if meta.kind == "document" and row.get("Posted"):
             self._move(name, row, [])
         if meta.kind == "recorder_register":
             self._replace_records(meta, table, key, {**row, "RecordSet": []})
         table.delete(key)
-        self._tell(name, key, None)
+        self._tell(name, key, None, manner)
 
     def post(self, name: str, key: Key, manner: Manner) -> Row:
         """Post a document: check, make movements, set the flag.
@@ -164,27 +169,29 @@ class Writer:
         if manner.stock_control and not row.get("Posted"):
             posting.check_stock(self._base, self._movements, name, full, made)
         self._move(name, row, made, registers=posting.MODELLED)
-        return self._flag(name, row, posted=True)
+        return self._flag(name, row, manner, posted=True)
 
     def unpost(self, name: str, key: Key, manner: Manner) -> Row:
         """Unpost a document; one that is not posted only gets a new version (PROTOCOL §4.6)."""
         row = self._document(name, key, manner)
         if row.get("Posted"):
             self._move(name, row, [])
-        return self._flag(name, row, posted=False)
+        return self._flag(name, row, manner, posted=False)
 
     def _document(self, name: str, key: Key, manner: Manner) -> Row:
         if self._base.meta(name).kind != "document":
             raise OdataError(400, "6", "Метод не найден")
         return self._existing(self._base.stored(name), key, manner)
 
-    def _flag(self, name: str, row: Row, *, posted: bool) -> Row:
+    def _flag(self, name: str, row: Row, manner: Manner, *, posted: bool) -> Row:
         before = dict(row)
         row["Posted"] = posted
-        self._store(self._base.meta(name), self._base.stored(name), row, before=before)
+        self._store(self._base.meta(name), self._base.stored(name), row, manner, before=before)
         return row
 
-    def _store(self, meta: TypeMeta, table: StoredTable, row: Row, before: Row | None) -> None:
+    def _store(
+        self, meta: TypeMeta, table: StoredTable, row: Row, manner: Manner, *, before: Row | None
+    ) -> None:
         key = table.key_of(row)
         if before is not None and "DataVersion" in meta.properties:
             row["DataVersion"] = versions.bumped(before.get("DataVersion"))
@@ -192,7 +199,7 @@ class Writer:
             self._replace_records(meta, table, key, row)
         else:
             table.put(row)
-        self._tell(meta.name, key, row)
+        self._tell(meta.name, key, row, manner)
 
     def _move(
         self,
@@ -234,7 +241,7 @@ class Writer:
             }
             rows.append({name: value for name, value in full.items() if name in known})
         self._replace_records(meta, table, key, {**head, "RecordSet": rows})
-        self._tell(meta.name, key, {**head, "RecordSet": rows})
+        self._tell(meta.name, key, {**head, "RecordSet": rows}, _PLAIN)
 
     def _replace_records(self, meta: TypeMeta, table: StoredTable, key: Key, row: Row) -> None:
         old = (table.get(key) or {}).get("RecordSet") or []
@@ -251,9 +258,18 @@ class Writer:
         else:
             table.delete(key)
 
-    def _tell(self, name: str, key: Key, row: Row | None) -> None:
-        for listener in self.listeners:
+    def _tell(self, name: str, key: Key, row: Row | None, manner: Manner) -> None:
+        for listener in (*self.listeners, *(() if manner.loading else self.handlers)):
             listener(name, key, row)
+
+
+_PLAIN = Manner()
+
+
+def _check_loading(meta: TypeMeta, manner: Manner) -> None:
+    """A record of an independent register is no object and has no mode of data loading (PROTOCOL §4.7)."""
+    if manner.loading and meta.kind == "register":
+        raise OdataError(400, "17", "Объект не поддерживает режим загрузки данных")
 
 
 def _recorder_key(meta: TypeMeta, guid: str, recorder_type: str) -> Key:

@@ -26,6 +26,11 @@ _WIRE_TYPES = {
 }
 """What each kind of column can be made of."""
 
+SCHEMA_CODES = frozenset(
+    {"ONEC_NOT_PUBLISHED", "ONEC_COLUMN_MISSING", "ONEC_COLUMN_RETYPED", "ONEC_KEY_UNKNOWN"}
+)
+"""Codes of a Stop that says: this base's schema and this one entity do not fit. Other entities are not concerned."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:

@@ -128,6 +128,7 @@ class PriceSource:
             [(group, group.size * OWN_VARIANTS) for group in plan.groups if group.kind.variants == OWN]
         )
         self.total = len(self._own) if self.round.variants else world.products
+        self._near: tuple[int, int, Group] = (0, 0, plan.groups[0])
         self._members = Periodic(total=self.total, period=BATCH, residues=self.round.residues)
         self._kinds = [(name, world.ref(PRICE_KIND, name), self._currency(name)) for name in self.round.kinds]
 
@@ -197,10 +198,9 @@ class PriceSource:
         """Give the place of a price kind among those of the round, and the kind; None if it has none."""
         return next(((at, one) for at, one in enumerate(self._kinds) if one[1] == guid), None)
 
-    def line_number(self, member: int, place: int) -> int:
-        """Give the line number of the record of a member that takes part, and of a kind by its place."""
-        batch, rank = member // BATCH, self._members.rank(member) or 0
-        return rank * len(self._kinds) + place - self.before(batch) + 1
+    def rank(self, member: int) -> int:
+        """Give how many members that take part are before this one, which does."""
+        return self._members.below(member)
 
     def records(self, at: int) -> list[Row]:
         """Give the register records of a batch."""
@@ -234,7 +234,11 @@ class PriceSource:
 
     def _target(self, member: int) -> tuple[int, int, Group]:
         if not self.round.variants:
-            return member, 0, self._plan.group(member)
+            low, high, group = self._near
+            if not low <= member < high:  # members are asked for in order: the group is mostly the last one
+                group = self._plan.group(member)
+                self._near = (group.first, group.first + group.size, group)
+            return member, 0, group
         run, offset = self._own.locate(member)
         group = self._own.values[run]
         return group.first + offset // OWN_VARIANTS, offset % OWN_VARIANTS, group

@@ -89,21 +89,20 @@ class PriceSlice:
         if found is None:
             return
         place, kind = found
-        batch, head = -1, Row()
+        batch, head, first = -1, Row(), 0
+        width = len(source.round.kinds)
         for member in members:
             if member // BATCH != batch:
                 batch = member // BATCH
+                first = source.before(batch) - place - 1
                 head = {
                     "Recorder": source.recorder_key(batch),
                     "Recorder_Type": _TYPE,
                     "Active": True,
                     "Period": source.period(batch),
                 }
-            yield {
-                **head,
-                "LineNumber": source.line_number(member, place),
-                **source.prices_of(member, (kind,))[0],
-            }
+            line = source.rank(member) * width - first
+            yield {**head, "LineNumber": line, **source.prices_of(member, (kind,))[0]}
 
     def find(self, row: Row) -> int | None:
         """Give the place of the record with the dimensions of a row, or None."""

@@ -18,9 +18,7 @@ from onec_pipelines.settings import project_root
 from onec_pipelines.simulator.server import Simulator
 from onec_pipelines.spec import Layer
 from onec_pipelines_tests.fixtures.pipeline import environment, query, value
-from onec_pipelines_tests.fixtures.schemas import GOODS, renamed, write
-
-STANDS_ON_PRODUCTS = {"products", "variants", "barcodes", "prices", "stock"}
+from onec_pipelines_tests.fixtures.schemas import GOODS, renamed, with_own, write
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +53,12 @@ def onec(*arguments):
     return CliRunner().invoke(command_line.cli, arguments)
 
 
-def drift_check(run_id):
+def check_of(run_id, key):
+    """The one check of an asset that a run reported."""
     with dg.DagsterInstance.get() as instance:
         found = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
         checks = [record.event_log_entry.dagster_event.event_specific_data for record in found.records]
-    (check,) = [one for one in checks if one.asset_key == METADATA_KEY]
+    (check,) = [one for one in checks if one.asset_key == key]
     return check
 
 
@@ -85,28 +84,32 @@ def test_a_renamed_attribute_stops_its_entity_and_nothing_else(shop, updated, co
 def test_the_check_of_the_metadata_asset_says_what_broke(shop, updated, connect_to, database_url):
     connect_to(shop)
     run = run_job(defs, "read_metadata", lambda _: None)
-    check = drift_check(run.run_id)
+    check = check_of(run.run_id, METADATA_KEY)
     assert (run.problems, check.passed) == ([], True)
     assert value(database_url, "SELECT count(*) FROM integ.schema_versions") == 1
 
     connect_to(updated)
     run = run_job(defs, "sync_catalog", lambda _: None)
 
-    check = drift_check(run.run_id)
+    check = check_of(run.run_id, METADATA_KEY)
     assert not check.passed
     assert check.severity is dg.AssetCheckSeverity.ERROR
     assert "sku (Артикул) → shop.products.sku" in check.metadata["broken_entities"].value
-    shown = [record.data for record in check.metadata["changes"].value]
+    shown = [record.data for record in check.metadata["changes"].records]
     assert shown[0]["severity"] == "broken"
     assert "perhaps renamed to `АртикулТовара`" in shown[0]["change"]
     assert "products.sku has no source left" in shown[0]["impact"]
     assert (
         value(database_url, "SELECT count(*) FROM integ.schema_versions WHERE reported_at IS NOT NULL") == 2
     )
-    assert {problem.partition(":")[0] for problem in run.problems} == {"products_sync"}
-    assert run.outcomes["brands"].status == "succeeded"
-    with dg.DagsterInstance.get() as instance:
-        assert instance.get_latest_materialization_event(asset_key(BY_NAME["brands"], Layer.SHOP))
+    ended = {name: outcome.status for name, outcome in run.outcomes.items()}
+    assert run.problems == []
+    assert ended.pop("products") == "stopped"
+    assert {"brands", "variants", "barcodes"} < set(ended)
+    assert set(ended.values()) == {"succeeded"}
+    complete = check_of(run.run_id, asset_key(BY_NAME["products"], Layer.RAW))
+    assert (complete.passed, complete.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert "sku (Артикул)" in complete.metadata["reason"].value
 
 
 def test_the_metadata_is_asked_for_once_a_day_and_at_once_by_its_own_job(shop, connect_to, database_url):
@@ -148,11 +151,20 @@ def test_the_command_shows_the_change_before_and_after_it_is_stored(shop, update
     assert "BROKEN   `Артикул` (Edm.String) is gone from Catalog_Номенклатура" in text.stdout
 
 
-def test_a_base_with_attributes_of_its_own_is_fine(shop, connect_to, tmp_path, database_url):
-    shape = renamed(GOODS, "Артикул", "Артикул")
-    entity = shape.entities[GOODS]
-    own = {f"БИТ_{prop.name}": prop for prop in list(entity.properties.values())[:5]}
-    assert own.keys().isdisjoint(entity.properties)
+def test_attributes_and_objects_of_a_customer_are_fine(shop, connect_to, tmp_path):
+    """A base that publishes more than we know is synced, and what was added is a note."""
     connect_to(shop)
+    run_job(defs, "read_metadata", lambda _: None)
+    path = write(with_own(GOODS, "БИТ_Цвет", "БИТ_Бренд_Key"), tmp_path / "metadata.xml")
+    with Simulator.start_thread(products=20, seed=5, metadata=str(path)) as customised:
+        connect_to(customised)
+        told = onec("schema", "diff", "--json")
+        synced = onec("sync", "categories", "units", "products", "--json")
 
-    assert onec("schema", "diff").exit_code == 0
+    changes = json.loads(told.stdout)["changes"]
+    assert told.exit_code == 0
+    assert {(one["change"]["name"], one["severity"]) for one in changes} == {
+        ("БИТ_Цвет", "note"),
+        ("БИТ_Бренд_Key", "note"),
+    }
+    assert synced.exit_code == 0

@@ -94,3 +94,18 @@ def test_people_see_counts_lists_and_single_entries(tx, database):
     assert quarantine.listing(database, SYSTEM, "products", 10) == []
     assert quarantine.entry(database, listed[0]["id"])["failures"] == FAILURES
     assert quarantine.entry(database, 999) is None
+
+
+def test_an_entry_closes_when_a_complete_reading_no_longer_shows_its_row(tx):
+    put(tx, guid("a"), guid("b"), "row:without a key")
+    with tx.transaction():
+        tx.execute("CREATE UNLOGGED TABLE integ.seen_7 (row_key uuid)")
+        for key in (guid("a"), quarantine.row_key("row:without a key")):
+            tx.execute("INSERT INTO integ.seen_7 VALUES (%s)", (key,))
+        quarantine.resolve_unseen(tx, BRANDS, "integ.seen_7", SYSTEM)
+
+    assert {key: is_open for key, _, is_open, _ in entries(tx)} == {
+        guid("a"): True,
+        guid("b"): False,
+        "row:without a key": True,
+    }

@@ -2,25 +2,19 @@ from __future__ import annotations
 
 import gzip
 import logging
-import ssl
 import time
 import tracemalloc
-from datetime import UTC, datetime, timedelta
 from importlib import import_module
-from ipaddress import ip_address
 
 import httpcore
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from onec_pipelines.errors import PipelineError, RetryLater, Stop
 from onec_pipelines.onec.transport import Exchange, Transport
 from onec_pipelines.onec.transport_faults import translate_fault
 from onec_pipelines.onec.transport_sockets import is_near
+from onec_pipelines_tests.fixtures.certificates import Authority
 from onec_pipelines_tests.unit.onec.conftest import drip, hang_up, raw, reset, respond, silent
 
 MEBIBYTE = 1024 * 1024
@@ -303,33 +297,9 @@ def test_the_library_logs_neither_addresses_nor_cookies(serve, transport_to, cap
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory):
-    """A certificate for 127.0.0.1 that nobody has signed, and the server side of it."""
-    folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    public, private = folder / "public.pem", folder / "private.pem"
-    public.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(public, private)
-    return public, context
+    """An authority that nobody knows, and the server side of TLS with a certificate of its."""
+    authority = Authority(tmp_path_factory.mktemp("tls"))
+    return authority.file, authority.server_context()
 
 
 def test_a_certificate_that_nobody_vouches_for_stops_before_the_password_is_sent(

@@ -21,7 +21,7 @@ GOODS = "Catalog_Номенклатура"
 _SAFE = "/()'=,$"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # asyncio.run prints its result: megabytes of body would cost seconds
 class Answer:
     """What came back."""
 
