@@ -12,7 +12,7 @@ import click
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def simulator(arguments: tuple[str, ...]) -> None:
-    """Serve a simulated 1C until interrupted; `onec simulator --help` lists its options, docs/simulator.md explains them."""
+    """Serve a simulated 1C until interrupted (options: `--help`, docs/simulator.md); `day` and `oracle` work with one that runs."""
     from onec_pipelines.simulator.__main__ import main
 
     sys.exit(main(list(arguments)))

@@ -65,7 +65,8 @@ def sync(
             }
         )
     else:
-        output.outcomes(found)
+        if found:
+            output.outcomes(found)
         for name, failed in errors.items():
             click.echo(f"{name}: {type(failed).__name__}: {failed}", err=True)
     if errors:

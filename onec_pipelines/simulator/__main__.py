@@ -11,13 +11,20 @@ import signal
 import sys
 from typing import Any
 
+from onec_pipelines.simulator import commands
 from onec_pipelines.simulator.options import OptionError, Options, from_arguments
 from onec_pipelines.simulator.server import serve
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the simulator; returns the exit code (2 for bad options, 1 when the port is taken)."""
-    options = from_arguments(sys.argv[1:] if arguments is None else arguments)
+    """Run the simulator, or a command to a running one; returns the exit code.
+
+    2 for bad options, 1 when the port is taken.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    if given and given[0] in commands.COMMANDS:
+        return commands.main(given[0], given[1:])
+    options = from_arguments(given)
     try:
         asyncio.run(_run(options))
     except (KeyboardInterrupt, asyncio.CancelledError):

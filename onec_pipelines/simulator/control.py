@@ -169,9 +169,10 @@ class Control:
         return {"next": self._life().number, "kinds": self._life().kinds}
 
     def _work(self, _parts: list[str], body: Any, _query: dict[str, str]) -> list[dict[str, Any]]:
-        """The next steps of the shop's day: `{"steps": 100}`, all of one `kind` if it is given."""
+        """The next steps of the shop's day: `{"steps": 100}`, all of one `kind`, of another `seed` if given."""
         wish = dict(body or {})
-        done = self._life().work(int(wish.get("steps", 1)), kind=wish.get("kind"))
+        seed = int(wish.get("seed") or 0)
+        done = self._life().work(int(wish.get("steps", 1)), kind=wish.get("kind"), seed=seed)
         self._service.writes.states.settle("")
         return done
 

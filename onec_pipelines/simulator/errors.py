@@ -94,6 +94,17 @@ def atom_body(error: OdataError) -> bytes:
     ).encode()
 
 
+LOCK_CONFLICT = (
+    "Конфликт блокировок при выполнении транзакции: "
+    "Превышено максимальное время ожидания предоставления блокировки"
+)
+
+
+def lock_conflict() -> OdataError:
+    """Another transaction held a managed lock for longer than this one would wait (PROTOCOL §8.3)."""
+    return OdataError(500, "-1", LOCK_CONFLICT)
+
+
 def html_page(title: str, text: str) -> bytes:
     """A page of the web server."""
     return (

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from onec_pipelines.simulator import urls
-from onec_pipelines.simulator.errors import html_page
+from onec_pipelines.simulator.errors import LOCK_CONFLICT, html_page
 from onec_pipelines.simulator.http import Delivery, Request, Response
 from onec_pipelines.simulator.reading import Distortion
 
@@ -42,10 +42,6 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {
     "clock_skew": {"seconds": 3600},
 }
 _KEYS = frozenset(("name", "type", "attributes", "match", "toxicity", "every", "nth", "times", "after"))
-_LOCK = (
-    "Конфликт блокировок при выполнении транзакции: "
-    "Превышено максимальное время ожидания предоставления блокировки"
-)
 
 
 class FaultError(ValueError):
@@ -216,7 +212,7 @@ _PLAN: dict[str, Any] = {
     "reset_peer": _reset,
     "status": _status,
     "odata_error": _refusal,
-    "lock_conflict": lambda _fault, _values, _chance: {"refusal": (500, "-1", _LOCK)},
+    "lock_conflict": lambda _fault, _values, _chance: {"refusal": (500, "-1", LOCK_CONFLICT)},
     "html_200": lambda _fault, _values, _chance: {"html": True},
     "wrong_gzip": lambda _fault, _values, _chance: {"wrong_gzip": True},
     "clock_skew": lambda _fault, values, _chance: {"skew": float(values["seconds"])},

@@ -82,11 +82,14 @@ class Life:
                 return
             yield from (table.meta.complete(row) for row in rows)
 
-    def work(self, steps: int, *, kind: str | None = None) -> list[dict[str, Any]]:
-        """Do the next steps; tells what each touched. Raises ValueError for an unknown kind."""
+    def work(self, steps: int, *, kind: str | None = None, seed: int = 0) -> list[dict[str, Any]]:
+        """Do the next steps; tells what each touched. Raises ValueError for an unknown kind.
+
+        Another `seed` than 0 is another day of the same shop.
+        """
         done = []
         for _ in range(steps):
-            done.append(asdict(self._activity.perform(self._hands, self.number, kind=kind)))
+            done.append(asdict(self._activity.perform(self._hands, self.number, kind=kind, seed=seed)))
             self.number += 1
         return done
 

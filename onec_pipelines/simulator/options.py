@@ -150,6 +150,8 @@ def parser() -> argparse.ArgumentParser:
     out = argparse.ArgumentParser(
         prog="onec simulator",
         description="A 1C:Enterprise OData v3 server with a generated shop, to develop and test against.",
+        epilog="To a running one: `onec simulator day --help` lets its shop work, `onec simulator oracle --help`"
+        " tells its true state.",
     )
     hints = get_type_hints(Options)
     for one in dataclasses.fields(Options):

@@ -18,7 +18,7 @@ from onec_pipelines.steps.validate import Checked, validate
 # Three groups are in memory at once (being made, waiting, being stored), each as bytes, values and Arrow columns.
 _GROUP_BYTES = 12 * MEBIBYTE
 # While a group is being checked, pages go on coming in.
-_PAGES_AHEAD = 8
+_PAGES_AHEAD = 3
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,23 +54,24 @@ class Activity:
         self._shop = shop
         self._wheel = tuple(kind for kind, weight in _WEIGHTS.items() for _ in range(weight))
 
-    def kind_of(self, number: int) -> str:
+    def kind_of(self, number: int, *, seed: int = 0) -> str:
         """Give the kind of the n-th step."""
-        return self._wheel[self._shop.world.chance(number, "step") % len(self._wheel)]
+        what = f"step {seed}" if seed else "step"
+        return self._wheel[self._shop.world.chance(number, what) % len(self._wheel)]
 
-    def perform(self, living: Living, number: int, *, kind: str | None = None) -> Step:
+    def perform(self, living: Living, number: int, *, kind: str | None = None, seed: int = 0) -> Step:
         """Do the n-th step (from 0) upon a base and tell what was touched.
 
-        `kind` asks for another kind of step.
+        `kind` asks for another kind of step, `seed` for another day of the same shop.
 
         A refusal by the base (not enough stock) is part of business: the step says so and leaves the
         document unposted. Raises ValueError for an unknown kind.
         """
-        chosen = kind or self.kind_of(number)
+        chosen = kind or self.kind_of(number, seed=seed)
         work = _STEPS.get(chosen)
         if work is None:
             raise ValueError(f"unknown kind of step {chosen!r}; known are: {', '.join(KINDS)}")
-        return work(Clerk(shop=self._shop, living=living, number=number, kind=chosen))
+        return work(Clerk(shop=self._shop, living=living, number=number, kind=chosen, seed=seed))
 
     def day(self, living: Living, *, start: int = 0, steps: int = 100) -> Iterator[Step]:
         """Do a run of steps, one by one as the caller asks for them."""

@@ -77,6 +77,7 @@ class Clerk:
     living: Living
     number: int
     kind: str
+    seed: int = 0
     _touched: list[Touch] = field(default_factory=list)
     _draws: int = 0
 
@@ -96,7 +97,8 @@ class Clerk:
     def draw(self, below: int) -> int:
         """Give the next number by chance, at least 0 and less than `below`."""
         self._draws += 1
-        return self.world.chance(self.number * 1000 + self._draws, f"activity {self.kind}") % max(below, 1)
+        what = f"activity {self.kind}{f' {self.seed}' if self.seed else ''}"
+        return self.world.chance(self.number * 1000 + self._draws, what) % max(below, 1)
 
     def new_key(self, entity: str) -> str:
         """Give the key of the object that this step creates in an entity set."""

@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 
 from onec_pipelines.simulator import posting
-from onec_pipelines.simulator.base import Base, Movements
+from onec_pipelines.simulator.base import Base
 from onec_pipelines.simulator.data import Shop, generate
 from onec_pipelines.simulator.data.oracle import Oracle
 from onec_pipelines.simulator.shape import shipped
@@ -50,7 +50,7 @@ def test_posting_a_generated_document_again_makes_the_same_records(entity):
     for row in posted:
         posting.check(base, entity, row)
         made = defaultdict(list)
-        for record in posting.records(entity, row):
+        for record in posting.records(base, entity, base.meta(entity).complete(row)):
             made[record.register].append(meaning(record.values))
         for register in registers:
             table = shop().tables[register]
@@ -65,9 +65,7 @@ def test_the_oracle_knows_the_stock_that_the_balance_tells():
         for row in Oracle(all_rows).tell("stock")
     }
     names = ("Номенклатура_Key", "Характеристика_Key", "Склад_Key")
-    base = Base(full=shipped(), shape=shipped(), data=shop())
-    balance = Movements(base).balance(STOCK, names, ("ВНаличии",))
-    assert told == {tuple(row[name] for name in names): row["ВНаличии"] for row in balance}
+    assert told == {tuple(row[name] for name in names): row["ВНаличии"] for row in shop().balance(STOCK)}
 
 
 def test_the_oracle_tells_the_last_price_at_a_moment():
