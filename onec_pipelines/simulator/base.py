@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from onec_pipelines.simulator import errors
 from onec_pipelines.simulator.dialect import Dialect
-from onec_pipelines.simulator.kinds import UNDEFINED, ZERO_GUID, Kinds, TypeMeta
+from onec_pipelines.simulator.kinds import EMPTY_DATE, UNDEFINED, ZERO_GUID, Kinds, TypeMeta
 from onec_pipelines.simulator.shape import NAMESPACE, Shape
 from onec_pipelines.simulator.source import Data, Key, Row, Table
 from onec_pipelines.simulator.tables import EmptyTable, FlatTable, GroupedTable, LiveTable, StoredTable
@@ -189,7 +189,12 @@ def _digest(key: Key) -> bytes:
 
 def key_of(row: Row, dimensions: Sequence[str]) -> Key:
     """The dimensions of a row as text; those that are left out are empty."""
-    return tuple(str(row.get(name) or _empty_dimension(name)) for name in dimensions)
+    return tuple(
+        _NO_DATE.get(value := str(row.get(name) or _empty_dimension(name)), value) for name in dimensions
+    )
+
+
+_NO_DATE = {EMPTY_DATE: ""}  # a record may leave an empty date out
 
 
 def _empty_dimension(name: str) -> str:

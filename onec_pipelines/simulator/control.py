@@ -40,6 +40,7 @@ class Control:
             ("GET", "faults"): self._faults,
             ("POST", "faults"): self._set_fault,
             ("DELETE", "faults"): self._remove_faults,
+            ("GET", "tables"): self._tables,
             ("GET", "rows"): self._rows,
             ("POST", "rows"): self._write,
             ("DELETE", "rows"): self._delete,
@@ -126,6 +127,9 @@ class Control:
         if not self._service.faults.remove(parts[0]):
             raise ValueError(f"no fault {parts[0]!r}")
         return {"removed": parts[0]}
+
+    def _tables(self, _parts: list[str], _body: Any, _query: dict[str, str]) -> list[str]:
+        return list(self._service.base.shape.sets)
 
     def _rows(self, parts: list[str], _body: Any, query: dict[str, str]) -> dict[str, Any]:
         """Rows as they truly are, without faults, rights or formats: what a test compares its result with."""

@@ -248,10 +248,11 @@ class Writer:
         new = row.get("RecordSet") or []
         records = self._base.table(f"{meta.name}_RecordType")
         if isinstance(records, StoredTable):
+            head: Row = dict(zip(meta.key, key, strict=True))  # rows of a record set need not repeat it
             for record in old:
-                records.delete(records.key_of(record))
+                records.delete(records.key_of({**head, **record}))
             for record in new:
-                records.put(dict(record))
+                records.put({**head, **record})
         self._movements.replaced(meta.name, key, old, new)
         if new:
             table.put(row)

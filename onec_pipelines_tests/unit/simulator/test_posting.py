@@ -268,3 +268,40 @@ def test_reposting_a_generated_sale_leaves_the_state_of_its_order(start):
     assert ask(f"{address}/Post", "", method="POST").status == 200
     after = state(ask, order)
     assert {name for name in before if before[name] != after[name]} <= {"ДатаСобытия"}
+
+
+def points(ask, card):
+    partner = ask(f"Catalog_КартыЛояльности(guid'{card}')").json["Партнер_Key"]
+    rows = ask("AccumulationRegister_БонусныеБаллы/Balance").rows
+    return sum(row["НачисленоBalance"] for row in rows if row["Партнер_Key"] == partner)
+
+
+def test_a_sale_with_a_loyalty_card_earns_points_until_it_is_unposted(start):
+    ask = start(stock_control=False)
+    card = ask.first("Catalog_КартыЛояльности")["Ref_Key"]
+    before = points(ask, card)
+    line = {**ask.order()["Товары"][0], "Количество": 1, "Цена": 1990, "Сумма": 1990}
+    body = ask.order(Статус="Отгружено", КартаЛояльности_Key=card, Товары=[line])
+    sale = ask.post(SALE, body).json["Ref_Key"]
+    assert ask(f"{SALE}(guid'{sale}')/Post", "", method="POST").status == 200
+    assert points(ask, card) == before + 59
+    assert ask(f"{SALE}(guid'{sale}')/Unpost", "", method="POST").status == 200
+    assert points(ask, card) == before
+
+
+def test_a_sale_without_a_card_earns_nothing(start):
+    ask = start(stock_control=False)
+    before = ask("AccumulationRegister_БонусныеБаллы/Balance").rows
+    sale = ask.post(SALE, ask.order(Статус="Отгружено")).json["Ref_Key"]
+    assert ask(f"{SALE}(guid'{sale}')/Post", "", method="POST").status == 200
+    assert ask("AccumulationRegister_БонусныеБаллы/Balance").rows == before
+
+
+def test_unposting_takes_the_single_records_of_a_generated_document_away(start):
+    ask = start()
+    document = next(row for row in ask(RECEIPT).rows if row["Posted"])["Ref_Key"]
+    register = "AccumulationRegister_ТоварыНаСкладах_RecordType"
+    query = f"$format=json&$filter=Recorder eq cast(guid'{document}','{RECEIPT}')"
+    assert ask(register, query).rows
+    ask(f"{RECEIPT}(guid'{document}')/Unpost", "", method="POST")
+    assert ask(register, query).rows == []

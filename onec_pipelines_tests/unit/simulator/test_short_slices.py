@@ -34,10 +34,8 @@ def slices(ask, register, kind, period):
     return [sorted(rows, key=str) for rows in found]
 
 
-def work(ask, steps, kind=None):
-    Life(ask.service.base, ask.service.writes.writer, Manner(now="2026-06-15T12:00:00")).work(
-        steps, kind=kind
-    )
+def life_of(ask):
+    return Life(ask.service.base, ask.service.writes.writer, Manner(now="2026-06-15T12:00:00"))
 
 
 def kinds(ask):
@@ -63,8 +61,9 @@ def test_a_slice_by_price_kind_is_the_same_both_ways(products, seed, broken, per
 @pytest.mark.parametrize("period", ["", "2026-03-01T00:00:00"])
 def test_new_and_back_dated_prices_are_in_the_slice_both_ways(release, period):
     ask = Asker(products=60, seed=3, release=release)
-    work(ask, 6, "price change")
-    work(ask, 6, "back-dated price change")
+    life = life_of(ask)
+    life.work(6, kind="price change")
+    life.work(6, kind="back-dated price change")
     compared = 0
     for kind in kinds(ask):
         short, whole = slices(ask, register_of(release), kind, period)
@@ -106,7 +105,7 @@ def test_an_unknown_price_kind_has_an_empty_slice(ask):
 @pytest.mark.parametrize("worked", [0, 60])
 def test_the_balance_of_a_warehouse_is_its_part_of_the_whole(release, worked):
     ask = Asker(products=50, seed=4, release=release)
-    work(ask, worked)
+    life_of(ask).work(worked)
     whole = ask(f"{STOCK}/Balance").rows
     places = {row["Склад_Key"] for row in whole}
     assert places

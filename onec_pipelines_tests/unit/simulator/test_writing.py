@@ -208,3 +208,36 @@ def test_data_load_mode_gives_no_numbers(fresh):
 
 def test_a_set_without_rights_is_401_code_20_for_writes_too(start):
     assert start(denied=GOODS).post(GOODS, {"Description": "x"}).error[:2] == (401, "20")
+
+
+def test_a_record_of_an_independent_register_has_no_mode_of_data_loading(fresh):
+    mode = {"1c_odata-dataloadmode": "true"}
+    record = {**fresh.first(BARCODES), "Штрихкод": "2000000000008"}
+    refusal = (400, "17", "Объект не поддерживает режим загрузки данных")
+    assert fresh.post(BARCODES, record, **mode).error == refusal
+    address = f"{BARCODES}(Штрихкод='{fresh.first(BARCODES)['Штрихкод']}')"
+    assert fresh.patch(address, {"Упаковка_Key": KEY}, **mode).error == refusal
+    assert fresh(address, method="DELETE", **mode).error == refusal
+    assert fresh.post(BARCODES, record).status == 201
+
+
+def test_data_loading_skips_the_handlers_that_follow_an_order(fresh):
+    states = "InformationRegister_СостоянияЗаказовКлиентов"
+    order = next(row for row in fresh(ORDER).rows if row["Posted"] and row["Статус"] == "КОтгрузке")
+    address, row = (
+        f"{ORDER}(guid'{order['Ref_Key']}')",
+        f"{states}(Заказ='{order['Ref_Key']}',Заказ_Type='StandardODATA.{ORDER}')",
+    )
+    before = fresh(row).json["Состояние"]
+    loaded = fresh.patch(address, {"Статус": "Закрыт"}, **{"1c_odata-dataloadmode": "true"})
+    assert (loaded.status, loaded.json["Статус"]) == (200, "Закрыт")
+    assert fresh(row).json["Состояние"] == before
+    fresh.patch(address, {"Статус": "Закрыт"})
+    assert fresh(row).json["Состояние"] == "Закрыт"
+
+
+def test_data_loading_marks_a_posted_document(fresh):
+    order = next(row for row in fresh(ORDER).rows if row["Posted"])
+    address = f"{ORDER}(guid'{order['Ref_Key']}')"
+    assert fresh.patch(address, {"DeletionMark": True}).status == 500
+    assert fresh.patch(address, {"DeletionMark": True}, **{"1c_odata-dataloadmode": "true"}).status == 200
