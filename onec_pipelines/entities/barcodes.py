@@ -10,12 +10,13 @@ BARCODES = Entity(
     description="Barcodes of products, variants and packages.",
     group="catalog",
     source=Source(resources=("InformationRegister_ШтрихкодыНоменклатуры",)),
-    key=("barcode", "product_ref", "variant_ref", "unit_ref"),
+    key=("barcode", "product_ref", "variant_ref", "unit_ref", "series_ref"),
     fields=(
         Field(name="barcode", source=("Штрихкод",), transform="strip", nullable=False, max_length=200),
         ref("product_ref", "Номенклатура_Key", to="products", nullable=False),
         ref("variant_ref", "Характеристика_Key", to="variants", required=False),
         ref("unit_ref", "Упаковка_Key", to="units", required=False),
+        ref("series_ref", "Серия_Key", required=False),
     ),
     target=Target(
         table="shop.barcodes",

@@ -11,6 +11,8 @@ from typing import Any
 
 import psycopg
 
+from onec_pipelines.errors import RetryLater
+
 Tx = psycopg.Connection[Any]
 # Level 1: a third of the CPU of level 6 for a tenth more bytes (PERFORMANCE §1).
 _LEVEL = 1
@@ -29,10 +31,13 @@ class StoredPage:
 
 @dataclass(frozen=True, kw_only=True)
 class Body:
-    """The bytes of an answer, their address, and their gzip unless they are known to be stored already."""
+    """The bytes of an answer as they are stored: address, length, and gzip unless they are known to be stored already.
 
-    raw: bytes = field(repr=False)
+    The bytes themselves are let go: a virtual table's answer may be large.
+    """
+
     sha256: bytes
+    raw_bytes: int
     compressed: bytes | None = field(repr=False)
 
 
@@ -54,8 +59,8 @@ def pack(body: bytes, known: frozenset[bytes] = frozenset()) -> Body:
     """A body ready to be stored. Takes CPU: it belongs into the fetching thread, not into the transaction."""
     address = sha256(body).digest()
     return Body(
-        raw=body,
         sha256=address,
+        raw_bytes=len(body),
         compressed=None if address in known else gzip.compress(body, _LEVEL, mtime=0),
     )
 
@@ -76,9 +81,15 @@ def store(tx: Tx, page: NewPage, *, system_name: str, entity: str, job_id: int, 
     body = page.body
     known = tx.execute("SELECT 1 FROM raw.bodies WHERE sha256 = %s", (body.sha256,)).fetchone()
     if known is None:
+        if body.compressed is None:
+            raise RetryLater(
+                f"a stored page of {entity} was removed while it was read again",
+                code="RAW_PAGE_GONE",
+                remedy="Run it again: the page is stored anew.",
+            )
         tx.execute(
             "INSERT INTO raw.bodies (sha256, body, raw_bytes) VALUES (%s, %b, %s) ON CONFLICT DO NOTHING",
-            (body.sha256, body.compressed or pack(body.raw).compressed, len(body.raw)),
+            (body.sha256, body.compressed, body.raw_bytes),
         )
     tx.execute(
         "INSERT INTO raw.pages (system_name, entity_type, job_id, scan_id, part, page_index, request, format,"

@@ -11,6 +11,7 @@ from onec_pipelines.errors import Stop
 from onec_pipelines.ledger.raw_pages import Body, pack
 from onec_pipelines.onec.answers import Answer
 from onec_pipelines.onec.client import OnecClient
+from onec_pipelines.onec.connection import MEBIBYTE
 from onec_pipelines.onec.decode import DecodedPage, check_json, decode_json, split_rows
 from onec_pipelines.onec.metadata_model import Metadata
 from onec_pipelines.onec.paging import PageCursor, PagePolicy, PageRows, read_pages
@@ -22,8 +23,9 @@ from onec_pipelines.steps.resolve import Plan, published, resolve
 GROUP_ROWS = 20_000
 # Narrow rows come in larger pages, until a page is some 2 MB (PERFORMANCE §1).
 _MAX_ROWS = 10_000
-# Whole tables are large: while one is being read, one more may be under way.
-_WHOLE_AT_ONCE = 2
+# While one whole table is worked on, the next ones may be under way, unless they are large.
+_WHOLE_AT_ONCE = 4
+_SMALL_TABLE = 8 * MEBIBYTE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,13 +164,19 @@ def _read_whole(
     executor = ThreadPoolExecutor(pressure.parallel, thread_name_prefix="onec-table")
     waiting: list[tuple[str, Future[tuple[Answer, Body]]]] = []
     queue = list(parts)
+    # How large a table is shows with the first one.
+    at_once, size = min(pressure.parallel, _WHOLE_AT_ONCE), _SMALL_TABLE
     try:
         while queue or waiting:
-            while queue and len(waiting) < min(pressure.parallel, _WHOLE_AT_ONCE):
+            while queue and len(waiting) < (at_once if size < _SMALL_TABLE else 1):
                 part = queue.pop(0)
                 waiting.append((part, executor.submit(_get_table, client, plan, part, known_bodies)))
             part, result = waiting.pop(0)
-            yield from _chunks(plan, part, *result.result())
+            answer, body = result.result()
+            size = body.raw_bytes
+            del result
+            yield from _chunks(plan, part, answer, body)
+            del answer
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
 

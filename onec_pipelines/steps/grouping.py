@@ -64,7 +64,7 @@ def _grouped(pages: Iterable[Fetched]) -> Iterator[list[Fetched]]:
     for page in pages:
         together.append(page)
         rows += page.page.row_count
-        size += len(page.body.raw) if page.body is not None else 0
+        size += page.body.raw_bytes if page.body is not None else 0
         if rows >= GROUP_ROWS or size >= _GROUP_BYTES or page.cursor is None:
             yield together
             together, rows, size = [], 0, 0

@@ -7,14 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from onec_pipelines.entities import ENTITIES
-from onec_pipelines.errors import Stop
 from onec_pipelines.simulator.releases import RELEASES
 from onec_pipelines.simulator.server import Simulator
 from onec_pipelines_tests.fixtures.pipeline import control, environment, open_fast, query, sync
 
 MISSING = {"11.4": {"vat_rates", "pricing_variants"}}
-UNREAD = ("11.5.27", "barcodes")
 STEPS = 25
 MAPPED = "JOIN integ.external_id_mappings {0} ON {0}.internal_id = t.{1}_id AND {0}.entity_type = '{2}'"
 GOODS = MAPPED.format("g", "product", "products")
@@ -32,7 +29,7 @@ def base(request):
 def test_every_entity_of_a_release_arrives_or_is_told_to_be_missing(base, database_url, tmp_path):
     release, running = base
     with open_fast(environment(running, database_url, tmp_path, page_rows=1000)) as runtime:
-        outcomes = sync(runtime, readable(release))
+        outcomes = sync(runtime)
     missing = {name for name, outcome in outcomes.items() if outcome.status != "succeeded"}
     assert missing == MISSING.get(release, set())
     assert {outcomes[name].status for name in missing} <= {"skipped"}
@@ -40,24 +37,6 @@ def test_every_entity_of_a_release_arrives_or_is_told_to_be_missing(base, databa
     check_rates(running, database_url)
     check_prices(running, database_url)
     check_stock(running, database_url)
-    if "barcodes" in outcomes:
-        check_barcodes(running, database_url)
-
-
-def readable(release):
-    """The entities that can be read of a release; see the next test for what cannot."""
-    return [entity for entity in ENTITIES if (release, entity.name) != UNREAD]
-
-
-@pytest.mark.xfail(
-    raises=Stop, strict=True, reason="entities/barcodes.py reads no Серия_Key, which 11.5.27 has in the key"
-)
-def test_barcodes_with_a_key_of_five_members_arrive(base, database_url, tmp_path):
-    release, running = base
-    if release != UNREAD[0]:
-        pytest.skip("only 11.5.27 has that key")
-    with open_fast(environment(running, database_url, tmp_path, page_rows=1000)) as runtime:
-        sync(runtime)
     check_barcodes(running, database_url)
 
 
