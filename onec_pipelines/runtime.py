@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Self
+
+import pyarrow as pa
 
 from onec_pipelines.db.embedded import EmbeddedServer
 from onec_pipelines.db.engine import Database, connect
@@ -13,12 +17,15 @@ from onec_pipelines.db.migrations import migrate, pending
 from onec_pipelines.errors import Stop
 from onec_pipelines.onec.answers import Call
 from onec_pipelines.onec.client import DAY_SECONDS, OnecClient
-from onec_pipelines.onec.connection import Connection
+from onec_pipelines.onec.connection import MEBIBYTE, Connection
 from onec_pipelines.onec.logins import Bearer, ClientCredentials, Login
 from onec_pipelines.onec.metadata import parse_metadata
 from onec_pipelines.onec.metadata_file import MetadataFile
 from onec_pipelines.onec.metadata_model import Metadata
 from onec_pipelines.settings import Settings, load_settings
+
+# glibc's malloc.h
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 
 
 class Runtime:
@@ -110,6 +117,20 @@ def database_url(settings: Settings) -> str:
     return given or EmbeddedServer(settings.home).ensure_running()
 
 
+@cache
+def _give_memory_back() -> None:
+    """Have freed pages go back to the system: a load works through buffers of megabytes in several threads.
+
+    glibc would keep them in one arena per thread and raise its threshold for mapped blocks with each large one. Measured at
+    100 000 products: products peak at 342 MB instead of 430, prices at 444 instead of 614. Other C libraries are left alone.
+    """
+    pa.set_memory_pool(pa.system_memory_pool())
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        for option, value in ((_ARENA_MAX, 2), (_MMAP_THRESHOLD, MEBIBYTE), (_TRIM_THRESHOLD, MEBIBYTE)):
+            mallopt(option, value)
+
+
 @contextmanager
 def open_runtime(
     settings: Settings | None = None, *, observer: Callable[[Call], None] | None = None
@@ -120,6 +141,7 @@ def open_runtime(
     migrate` (Stop MIGRATIONS_PENDING).
     """
     settings = settings or load_settings()
+    _give_memory_back()
     url = database_url(settings)
     if not settings.database_url.get_secret_value():
         migrate(url)

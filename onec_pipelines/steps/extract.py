@@ -20,7 +20,9 @@ from onec_pipelines.spec import Entity, Reading
 from onec_pipelines.steps.resolve import Plan, published, resolve
 
 # What pandera and COPY like best (PERFORMANCE §3, §6).
-GROUP_ROWS = 20_000
+GROUP_ROWS = 10_000
+# A whole table is cut into pieces of this size, several of which are in memory at once.
+CHUNK_ROWS = 5_000
 # Narrow rows come in larger pages, until a page is some 2 MB (PERFORMANCE §1).
 _MAX_ROWS = 10_000
 # While one whole table is worked on, the next ones may be under way, unless they are large.
@@ -201,7 +203,7 @@ def _get_table(
 
 
 def _chunks(plan: Plan, part: str, answer: Answer, body: Body) -> Iterator[Fetched]:
-    chunks = split_rows(answer.body, GROUP_ROWS)
+    chunks = split_rows(answer.body, CHUNK_ROWS)
     chunk: bytes | None = next(chunks)
     index = 0
     while chunk is not None:

@@ -11,7 +11,7 @@ from onec_pipelines.ledger.raw_pages import StoredPage
 from onec_pipelines.onec.answers import Answer
 from onec_pipelines.onec.decode import DecodedPage, decode_json, split_rows
 from onec_pipelines.spec import Entity
-from onec_pipelines.steps.extract import GROUP_ROWS, Fetched
+from onec_pipelines.steps.extract import CHUNK_ROWS, Fetched
 from onec_pipelines.steps.packets import atom_page
 from onec_pipelines.steps.resolve import Plan, from_document
 
@@ -56,5 +56,5 @@ def _decoded(stored: StoredPage, plan: Plan) -> Iterator[DecodedPage]:
     if stored.format == "atom":
         yield atom_page(stored.body, plan)
         return
-    for body in split_rows(stored.body, GROUP_ROWS):
+    for body in split_rows(stored.body, CHUNK_ROWS):
         yield decode_json(body, plan.shape)
