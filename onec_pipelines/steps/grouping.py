@@ -16,9 +16,9 @@ from onec_pipelines.steps.resolve import Plan
 from onec_pipelines.steps.validate import Checked, validate
 
 # Three groups are in memory at once (being made, waiting, being stored), each as bytes, values and Arrow columns.
-_GROUP_BYTES = 12 * MEBIBYTE
+_GROUP_BYTES = 8 * MEBIBYTE
 # While a group is being checked, pages go on coming in.
-_PAGES_AHEAD = 3
+_PAGES_AHEAD = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,15 +42,20 @@ def test_a_second_run_of_an_entity_is_refused_at_once(database):
 
 
 def test_other_entities_and_bases_are_free(database):
+    held = (
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
     with (
         jobs.entity_lock(database, SYSTEM, "brands"),
         jobs.entity_lock(database, SYSTEM, "units"),
         jobs.entity_lock(database, "another", "brands"),
+        database.session() as session,
     ):
-        pass
+        assert session.execute(held).fetchone() == (3,)
 
-    with jobs.entity_lock(database, SYSTEM, "brands"):
-        pass
+    with database.session() as session:
+        assert session.execute(held).fetchone() == (0,)
 
 
 def test_the_lock_of_a_killed_process_is_free_again(database, database_url):
