@@ -113,16 +113,6 @@ def store(tx: Tx, page: NewPage, *, system_name: str, entity: str, job_id: int, 
     return body.sha256
 
 
-def last_complete_scan(tx: Tx, system_name: str, entity: str) -> int | None:
-    """The scan that last read the entity to its end, or None."""
-    row = tx.execute(
-        "SELECT (state ->> 'scan_id')::bigint FROM integ.sync_state"
-        " WHERE system_name = %s AND entity_type = %s AND kind = 'complete'",
-        (system_name, entity),
-    ).fetchone()
-    return int(row[0]) if row else None
-
-
 def read_scan(tx: Tx, system_name: str, entity: str, scan_id: int) -> Iterator[StoredPage]:
     """The pages of a scan in the order in which they came, one in memory at a time."""
     ids = tx.execute(

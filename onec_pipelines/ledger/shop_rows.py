@@ -84,15 +84,6 @@ def unresolved(tx: Tx, entity: Entity, *, system_name: str) -> tuple[int, int]:
     return int(waiting), int(held)
 
 
-def id_count(tx: Tx, entity: Entity, *, system_name: str) -> int:
-    """How many objects of the entity have an id."""
-    row = tx.execute(
-        "SELECT count(*) FROM integ.external_id_mappings WHERE system_name = %s AND entity_type = %s",
-        (system_name, entity.name),
-    ).fetchone()
-    return int(row[0]) if row else 0
-
-
 def _mark(tx: Tx, entity: Entity, system_name: str) -> dict[str, Any]:
     return state.read(tx, system_name, entity.name, "shop") or {"through": 0, "reads": {}}
 

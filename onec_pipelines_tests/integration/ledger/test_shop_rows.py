@@ -257,7 +257,8 @@ def test_ids_alone_can_be_given(tx):
 
     assert given == 1
     assert (merged.ids_new, merged.new) == (0, 1)
-    assert shop_rows.id_count(tx, BRANDS, system_name=SYSTEM) == 1
+    mapped = "SELECT count(*) FROM integ.external_id_mappings WHERE system_name = %s AND entity_type = %s"
+    assert tx.execute(mapped, (SYSTEM, "brands")).fetchone() == (1,)
 
 
 def test_two_bases_have_ids_of_their_own(tx):
