@@ -76,6 +76,19 @@ class Reading(StrEnum):
     """A virtual table, one answer a part: whether `$skip` works there is not known (PROTOCOL §14.8)."""
 
 
+class Way(StrEnum):
+    """How an entity is kept up to date (DESIGN §3): what a setting may choose, as far as the source and the base can do it."""
+
+    CHANGES = "changes"
+    """Packets of an exchange plan (PROTOCOL §7.1)."""
+    VERSIONS = "versions"
+    """A scan of `Ref_Key,DataVersion`; only what differs is fetched (PROTOCOL §7.2)."""
+    WINDOWS = "windows"
+    """By date: the Dagster partitions, and a version scan of the open horizon (PROTOCOL §7.2)."""
+    SNAPSHOT = "snapshot"
+    """Everything, compared here."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Split:
     """One part for each live row of another entity: prices by price type, stock by warehouse (PROTOCOL §6: conditions, not filters)."""
@@ -91,7 +104,9 @@ class Source:
 
     `resources` are alternatives in order of preference. With `function` (`SliceLast`, `Balance`) the alternative that has rows is taken,
     because a base may publish a register that it no longer fills (PROTOCOL §11.4). `only` narrows a set to the rows whose boolean property
-    has this value: folders and items share one set.
+    has this value: folders and items share one set. `window` names the timestamp field by which documents and periodic registers are
+    read in windows. `narrow` names the field by whose values a reading may be restricted to a few rows on demand; for objects
+    that is the reference itself.
     """
 
     resources: tuple[str, ...]
@@ -100,6 +115,8 @@ class Source:
     function: str | None = None
     dimensions: tuple[str, ...] = ()
     split: Split | None = None
+    window: str | None = None
+    narrow: str | None = None
 
     @property
     def filter(self) -> str | None:
