@@ -5,18 +5,34 @@ from __future__ import annotations
 import dagster as dg
 
 from onec_pipelines.defs.assets import all_assets, external_assets
+from onec_pipelines.defs.changes import changes
+from onec_pipelines.defs.gate import gated
+from onec_pipelines.defs.images import image_files
 from onec_pipelines.defs.jobs import JOBS
+from onec_pipelines.defs.outbound import application_assets, fed_by_application
+from onec_pipelines.defs.queue import QUEUE_JOBS, QUEUE_SENSORS
 from onec_pipelines.defs.resources import OnecResource
 from onec_pipelines.defs.schedules import SCHEDULES
 from onec_pipelines.defs.schema import metadata
+from onec_pipelines.defs.stock import oversold
+from onec_pipelines.defs.webhooks import webhooks_report
 
 
 def build_definitions() -> dg.Definitions:
     """Assets, jobs, schedules and the resource, with the in-process executor: a spawned step costs seconds (DAGSTER.md)."""
     return dg.Definitions(
-        assets=[*external_assets(), metadata, *all_assets()],
-        jobs=JOBS,
-        schedules=SCHEDULES,
+        assets=[
+            *fed_by_application(external_assets()),
+            *application_assets(),
+            metadata,
+            changes,
+            *all_assets(),
+            image_files,
+        ],
+        asset_checks=[oversold],
+        jobs=[*JOBS, *QUEUE_JOBS],
+        schedules=[gated(schedule) for schedule in SCHEDULES],
+        sensors=[*QUEUE_SENSORS, webhooks_report],
         resources={"onec": OnecResource()},
         executor=dg.in_process_executor,
     )

@@ -7,61 +7,32 @@ that a run killed at any moment is continued by the next one at the last checkpo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Generator
-from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict
 
 from onec_pipelines.db.engine import driver_connection
 from onec_pipelines.errors import PipelineError, Skip, Stop
-from onec_pipelines.ledger import clean_rows, jobs, shop_rows
+from onec_pipelines.ledger import jobs, shop_rows
+from onec_pipelines.reading import Reader, known_plan, load, tell_plan
 from onec_pipelines.runtime import Runtime
-from onec_pipelines.spec import Entity, Layer
-from onec_pipelines.steps.extract import Pressure, extract, make_plan
-from onec_pipelines.steps.grouping import Group, groups
-from onec_pipelines.steps.load import Scan
-from onec_pipelines.steps.replay import stored_pages, stored_plan
-from onec_pipelines.steps.resolve import Plan
+from onec_pipelines.spec import Entity, Layer, Way
+from onec_pipelines.steps.demand import find, wanted_keys, where_to_look
+from onec_pipelines.steps.grouping import groups
+from onec_pipelines.steps.load import Replay
+from onec_pipelines.steps.outcome import Outcome, Progress
+from onec_pipelines.steps.replay import (
+    newer_keys,
+    stored_between,
+    stored_pages,
+    stored_since_whole,
+)
+from onec_pipelines.steps.ways import Ask, check_ask, choose
+from onec_pipelines.steps.windows import Window
+
+__all__ = ["ALL_LAYERS", "Outcome", "Progress", "inbound", "keys_of"]
 
 ALL_LAYERS = tuple(Layer)
-
-
-@dataclass(kw_only=True)
-class Outcome:
-    """What a run of one entity did; all counts are rows.
-
-    `rows_read` counts what came over the wire: rows that pages repeat by their overlap, too; `rows_seen` the different ones. `complete`
-    is None when nothing was read from 1C.
-    """
-
-    entity: str
-    status: str = "succeeded"
-    job_id: int = 0
-    rows_expected: int | None = None
-    rows_read: int = 0
-    rows_seen: int = 0
-    duplicates: int = 0
-    quarantined: int = 0
-    clean_new: int = 0
-    clean_changed: int = 0
-    absent: int = 0
-    deleted: int = 0
-    ids_new: int = 0
-    shop_new: int = 0
-    shop_changed: int = 0
-    held: int = 0
-    unresolved: int = 0
-    complete: bool | None = None
-    completeness: str = ""
-    resource: str = ""
-    columns: dict[str, str] = field(default_factory=dict)
-    missing_fields: list[str] = field(default_factory=list)
-    requests: int = 0
-    wire_bytes: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
-    message: str = ""
-
-
-Progress = Callable[[Outcome], None]
 
 
 def inbound(
@@ -71,23 +42,37 @@ def inbound(
     layers: Collection[Layer] = ALL_LAYERS,
     run_id: str | None = None,
     allow_deletes: bool = False,
+    only: Sequence[str] | None = None,
+    window: Window | None = None,
+    way: Way | None = None,
     on_progress: Progress = lambda _outcome: None,
 ) -> Outcome:
     """Bring the wanted layers of one entity up to date and say what was done.
 
-    With `raw` everything is read from 1C; with `clean` but not `raw` the last finished reading is replayed
+    With `raw` 1C is read; with `clean` but not `raw` the last finished reading and what came after it is replayed
     from the stored pages; with only `shop` or `ids` everything in clean is compared again. `allow_deletes`
-    lets any number of rows be gone. Raises the error that ended the run, after it is noted in `sync_jobs`; an
+    lets any number of rows be gone. `only` names GUIDs (of the objects, or of `Source.narrow` for registers): just these are read now, and
+    what 1C does not answer with is deleted; checkpoints and sweeps of whole readings stay as they are. `window` reads just the rows of that
+    time; in a replay it names the pages that were asked for then. `way` says how instead of the setting and the entity's default.
+
+    Raises the error that ended the run, after it is noted in `sync_jobs`; an
     optional entity that the base does not publish ends as status 'skipped'. Raises RetryLater
     ALREADY_RUNNING when another run holds the entity.
     """
-    wanted = frozenset(layers)
+    ask = Ask(
+        layers=frozenset(layers),
+        only=None if only is None else wanted_keys(only),
+        window=window,
+        way=way,
+        brake=not allow_deletes,
+    )
+    check_ask(entity, ask)
     with jobs.entity_lock(runtime.database, runtime.system_name, entity.name):
         job_id = jobs.start(
             runtime.database,
             system_name=runtime.system_name,
             entity=entity.name,
-            job_type=_job_type(wanted),
+            job_type=ask.job_type,
             run_id=run_id,
         )
         outcome = Outcome(entity=entity.name, job_id=job_id)
@@ -95,7 +80,7 @@ def inbound(
         calls_before = len(runtime.calls)
         error: str | None = None
         try:
-            _run(entity, runtime, wanted, outcome, on_progress, brake=not allow_deletes)
+            _run(entity, runtime, ask, outcome, on_progress)
         except Skip as skip:
             outcome.status, outcome.message = "skipped", str(skip)
         except PipelineError as failure:
@@ -115,81 +100,92 @@ def inbound(
         return outcome
 
 
-def _job_type(wanted: frozenset[Layer]) -> str:
-    if Layer.RAW in wanted:
-        return "inbound"
-    return "replay" if Layer.CLEAN in wanted else "merge"
-
-
-def _run(
+def keys_of(
     entity: Entity,
     runtime: Runtime,
-    wanted: frozenset[Layer],
-    outcome: Outcome,
-    on_progress: Progress,
+    entities: Mapping[str, Entity],
     *,
-    brake: bool,
-) -> None:
-    if Layer.RAW in wanted:
-        _read(entity, runtime, outcome, on_progress, brake=brake)
-    elif Layer.CLEAN in wanted:
-        _replay(entity, runtime, outcome, on_progress)
-    if Layer.SHOP in wanted or Layer.IDS in wanted:
-        everything = not wanted & {Layer.RAW, Layer.CLEAN}
-        _merge(entity, runtime, wanted, outcome, everything=everything)
+    guids: Sequence[str] = (),
+    skus: Sequence[str] = (),
+    numbers: Sequence[str] = (),
+) -> list[str]:
+    """GUIDs for `only`: those given, and those that 1C has now for SKUs and numbers of documents.
+
+    For a register these are the keys of what its rows belong to. Raises Stop NOT_FOUND for what 1C does not know, NOT_ON_DEMAND when
+    there is nothing to look for it in.
+    """
+    found = list(guids)
+    for name, values in (("sku", skus), ("number", numbers)):
+        owner = where_to_look(entity, entities, name) if values else entity
+        for value in values:
+            keys = find(runtime.client, known_plan(owner, runtime), field_name=name, value=value)
+            if not keys:
+                raise Stop(
+                    f"1C has no {owner.title_ru} whose {name} is {value!r}",
+                    code="NOT_FOUND",
+                    remedy="Numbers and SKUs are compared as 1C keeps them, with leading zeros and capitals.",
+                )
+            found += keys
+    return found
+
+
+def _run(entity: Entity, runtime: Runtime, ask: Ask, outcome: Outcome, on_progress: Progress) -> None:
+    if Layer.RAW in ask.layers:
+        reader = Reader(entity, runtime, outcome, on_progress, brake=ask.brake)
+        if ask.only is not None:
+            reader.fetch(ask.only)
+        else:
+            reader.read(ask, choose(entity, runtime.settings.ways, ask.way))
+    elif Layer.CLEAN in ask.layers:
+        _replay(entity, runtime, ask.window, outcome, on_progress)
+    if ask.layers & {Layer.SHOP, Layer.IDS}:
+        everything = not ask.layers & {Layer.RAW, Layer.CLEAN}
+        _merge(entity, runtime, ask.layers, outcome, everything=everything)
     on_progress(outcome)
 
 
-def _read(entity: Entity, runtime: Runtime, outcome: Outcome, on_progress: Progress, *, brake: bool) -> None:
+def _replay(
+    entity: Entity, runtime: Runtime, window: Window | None, outcome: Outcome, on_progress: Progress
+) -> None:
     begun = time.monotonic()
-    plan = make_plan(entity, runtime.client, runtime.metadata)
-    _tell_plan(plan, outcome)
-    parts = _parts(entity, runtime)
-    scan = Scan.open(runtime.database, plan, system_name=runtime.system_name, job_id=outcome.job_id)
-    pressure = Pressure(page_rows=runtime.settings.page_rows, parallel=runtime.settings.max_sessions)
-    with closing(extract(runtime.client, plan, parts=parts, pressure=pressure, resume=scan.resume)) as pages:
-        _load(scan, groups(pages, plan, runtime.settings.zone), outcome, on_progress)
-    finished = scan.finish(brake=brake)
-    outcome.complete, outcome.completeness = finished.complete, finished.reason
-    outcome.absent, outcome.deleted = finished.absent, finished.deleted
-    outcome.rows_seen = finished.rows
+    database, system_name = runtime.database, runtime.system_name
+    found = (
+        stored_since_whole(database, entity, system_name=system_name)
+        if window is None
+        else stored_between(database, entity, window, system_name=system_name)
+    )
+    with _later(entity, runtime, window, outcome.job_id) as newer:
+        for stored in found:
+            tell_plan(stored.plan, outcome)
+            loader = Replay(
+                database, stored.plan, system_name=system_name, job_id=outcome.job_id, newer=newer
+            )
+            with closing(stored_pages(database, stored)) as pages:
+                load(loader, groups(pages, stored.plan, runtime.settings.zone), outcome, on_progress)
     outcome.seconds["clean"] = round(time.monotonic() - begun, 3)
 
 
-def _tell_plan(plan: Plan, outcome: Outcome) -> None:
-    outcome.resource = plan.resource
-    outcome.columns = dict(plan.columns)
-    outcome.missing_fields = list(plan.missing)
-
-
-def _replay(entity: Entity, runtime: Runtime, outcome: Outcome, on_progress: Progress) -> None:
-    begun = time.monotonic()
-    plan, scan_id = stored_plan(runtime.database, entity, system_name=runtime.system_name)
-    _tell_plan(plan, outcome)
-    scan = Scan.replaying(runtime.database, plan, system_name=runtime.system_name, job_id=outcome.job_id)
-    with closing(
-        stored_pages(runtime.database, plan, system_name=runtime.system_name, scan_id=scan_id)
-    ) as stored:
-        _load(scan, groups(stored, plan, runtime.settings.zone), outcome, on_progress)
-    outcome.seconds["clean"] = round(time.monotonic() - begun, 3)
-
-
-def _load(scan: Scan, source: Generator[Group], outcome: Outcome, on_progress: Progress) -> None:
-    # Closed here and not by the collector, which would let it work ahead as long as somebody holds the error.
-    with closing(source):
-        for group in source:
-            written = scan.store(group)
-            outcome.rows_expected = group.expected
-            outcome.rows_read += group.checked.rows_in
-            outcome.duplicates += group.checked.duplicates
-            outcome.quarantined += len(group.checked.rejects)
-            outcome.clean_new += written.new
-            outcome.clean_changed += written.changed
-            on_progress(outcome)
+@contextmanager
+def _later(entity: Entity, runtime: Runtime, window: Window | None, job_id: int) -> Iterator[str | None]:
+    """Table with the keys of rows of which 1C said something after the replayed time; None when that goes on to the newest page."""
+    if window is None or window.end is None:
+        yield None
+        return
+    database, system_name = runtime.database, runtime.system_name
+    after = stored_between(
+        database, entity, Window(start=window.end), system_name=system_name, may_be_none=True
+    )
+    later = (
+        group
+        for stored in after
+        for group in groups(stored_pages(database, stored), stored.plan, runtime.settings.zone)
+    )
+    with newer_keys(database, entity, later, system_name=system_name, job_id=job_id) as table:
+        yield table
 
 
 def _merge(
-    entity: Entity, runtime: Runtime, wanted: frozenset[Layer], outcome: Outcome, *, everything: bool
+    entity: Entity, runtime: Runtime, wanted: Collection[Layer], outcome: Outcome, *, everything: bool
 ) -> None:
     begun = time.monotonic()
     with runtime.database.transaction() as connection:
@@ -204,21 +200,3 @@ def _merge(
                 tx, entity, system_name=runtime.system_name, everything=everything
             )
     outcome.seconds["shop"] = round(time.monotonic() - begun, 3)
-
-
-def _parts(entity: Entity, runtime: Runtime) -> tuple[str, ...]:
-    """Keys of the rows that split the source; without a split one part without a name."""
-    split = entity.source.split
-    if split is None:
-        return ("",)
-    with runtime.database.transaction() as connection:
-        keys = clean_rows.live_refs(
-            driver_connection(connection), split.entity, split.where, system_name=runtime.system_name
-        )
-    if not keys:
-        raise Stop(
-            f"{entity.name} is read by {split.entity}, and there are none yet",
-            code="NOTHING_TO_SPLIT_BY",
-            remedy=f"Sync {split.entity} first.",
-        )
-    return tuple(keys)

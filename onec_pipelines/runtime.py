@@ -15,13 +15,21 @@ from onec_pipelines.db.embedded import EmbeddedServer
 from onec_pipelines.db.engine import Database, connect
 from onec_pipelines.db.migrations import migrate, pending
 from onec_pipelines.errors import Stop
+from onec_pipelines.ledger import stock_policy
+from onec_pipelines.ledger.controls import QuietUntil, Standing, quiet_hours, standing
+from onec_pipelines.ledger.throttle import SharedThrottle
+from onec_pipelines.ledger.throttle_rules import Limits
+from onec_pipelines.onec import contacts
 from onec_pipelines.onec.answers import Call
+from onec_pipelines.onec.changes import ChangeFeed
 from onec_pipelines.onec.client import DAY_SECONDS, OnecClient
 from onec_pipelines.onec.connection import MEBIBYTE, Connection
 from onec_pipelines.onec.logins import Bearer, ClientCredentials, Login
 from onec_pipelines.onec.metadata import parse_metadata
 from onec_pipelines.onec.metadata_file import MetadataFile
 from onec_pipelines.onec.metadata_model import Metadata
+from onec_pipelines.onec.throttle import Throttle, shared_throttle
+from onec_pipelines.onec.writer import OnecWriter
 from onec_pipelines.settings import Settings, load_settings
 
 # glibc's malloc.h
@@ -38,6 +46,7 @@ class Runtime:
         self.database = database
         self.calls: list[Call] = []
         self._observer = observer
+        contacts.use_region(settings.phone_region)
 
     def __enter__(self) -> Self:
         return self
@@ -51,9 +60,50 @@ class Runtime:
         return self.settings.system
 
     @cached_property
+    def throttle(self) -> Throttle:
+        """How hard 1C is pressed: by all processes together, or with ONEC_THROTTLE=local by each."""
+        if self.settings.throttle == "local":
+            return shared_throttle(
+                self.settings.url,
+                self.settings.user,
+                rate_per_second=self.settings.rate_per_second,
+                max_calls=self.settings.max_sessions,
+                max_writers=self.settings.max_writers,
+            )
+        return SharedThrottle(
+            self.database,
+            system_name=self.system_name,
+            limits=Limits(
+                rate_per_second=self.settings.rate_per_second,
+                max_calls=self.settings.max_sessions,
+                max_writers=self.settings.max_writers,
+            ),
+            quiet_until=self.quiet_until,
+        )
+
+    @cached_property
+    def quiet_until(self) -> QuietUntil:
+        """Gives the end of the quiet hours that a moment lies in, or None."""
+        return quiet_hours(self.settings.quiet_hours, self.settings.zone)
+
+    def standing(self) -> Standing:
+        """Whether 1C may be called now, by all that is known of it: pause, quiet hours, breaker."""
+        return standing(self.database, self.system_name, self.quiet_until)
+
+    @cached_property
     def client(self) -> OnecClient:
         """The reader of the base."""
-        return OnecClient(connection_of(self.settings), observer=self._observe)
+        return OnecClient(connection_of(self.settings), self.throttle, observer=self._observe)
+
+    @cached_property
+    def writer(self) -> OnecWriter:
+        """The writer of the base: one write at a time, whichever process makes it (PROTOCOL §13.1)."""
+        return OnecWriter(connection_of(self.settings), self.throttle, observer=self._observe)
+
+    @cached_property
+    def change_feed(self) -> ChangeFeed:
+        """The exchange plan's side of the base: packets of changes."""
+        return ChangeFeed(connection_of(self.settings), self.throttle, observer=self._observe)
 
     @cached_property
     def metadata(self) -> Metadata:
@@ -64,10 +114,26 @@ class Runtime:
         """The `$metadata` document in the cache under ONEC_HOME; fetched anew when it is older."""
         return self.client.metadata_file(self.settings.home / "metadata", max_age_seconds=max_age_seconds)
 
+    def keep_policies(self) -> None:
+        """Write the settings that SQL reads to where it reads them (`integ.stock_policy`); nothing without a base."""
+        if self.system_name:
+            stock_policy.keep(
+                self.database,
+                system_name=self.system_name,
+                formula=self.settings.stock_formula,
+                negative=self.settings.negative_stock,
+            )
+
     def close(self) -> None:
         """End the sessions in 1C and the connections to the database."""
         if "client" in self.__dict__:
             self.client.close()
+        if "writer" in self.__dict__:
+            self.writer.close()
+        if "change_feed" in self.__dict__:
+            self.change_feed.close()
+        if isinstance(throttle := self.__dict__.get("throttle"), SharedThrottle):
+            throttle.close()
         self.database.close()
 
     def _observe(self, call: Call) -> None:
@@ -152,4 +218,5 @@ def open_runtime(
             remedy="Run `onec migrate`.",
         )
     with Runtime(settings, connect(url), observer=observer) as runtime:
+        runtime.keep_policies()
         yield runtime

@@ -11,6 +11,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
@@ -25,13 +26,21 @@ from onec_pipelines.errors import Stop
 PREFIX = "ONEC_"
 ODATA_ROOT = "/odata/standard.odata"
 # Read before the settings themselves, so they are no fields of `Settings`.
-_READ_BEFORE = {"ONEC_ENV_FILE", "ONEC_PASSWORD_FILE", "ONEC_CLIENT_SECRET_FILE"}
+_READ_BEFORE = {
+    "ONEC_ENV_FILE",
+    "ONEC_PASSWORD_FILE",
+    "ONEC_CLIENT_SECRET_FILE",
+    "ONEC_WEBHOOK_SECRETS_FILE",
+}
 # Each pair is one value, named in one of two ways.
 _PAIRS = (
     ("ONEC_PASSWORD", "ONEC_PASSWORD_FILE"),
     ("ONEC_TOKEN", "ONEC_TOKEN_FILE"),
     ("ONEC_CLIENT_SECRET", "ONEC_CLIENT_SECRET_FILE"),
+    ("ONEC_WEBHOOK_SECRETS", "ONEC_WEBHOOK_SECRETS_FILE"),
 )
+# The values of `spec.Way`, which is above this module.
+_WAYS = ("changes", "versions", "windows", "snapshot")
 # Blanks at the ends may be meant.
 _VERBATIM = {"ONEC_PASSWORD", "ONEC_CLIENT_SECRET"}
 _NEEDED_FOR_ONEC = {
@@ -96,6 +105,44 @@ class Settings(BaseSettings):
     page_rows: Annotated[int, Field(ge=1, le=100_000)] = 1000
     deadline_seconds: Annotated[float, Field(ge=1, le=86_400)] = 180.0
     session_mode: Literal["auto", "autouse", "use"] = "auto"
+    throttle: Literal["shared", "local"] = "shared"
+    max_writers: Annotated[int, Field(ge=1, le=16)] = 1
+    quiet_hours: str = ""
+    worker_threads: Annotated[int, Field(ge=1, le=64)] = 4
+    queue_keep_days: Annotated[float, Field(ge=0, le=3650)] = 14.0
+    reading: str = ""
+    exchange_plan: str = ""
+    exchange_node: str = ""
+    history_start: date | None = None
+    open_days: Annotated[int, Field(ge=1, le=3660)] = 30
+    raw_keep_days: Annotated[int, Field(ge=1, le=36_600)] = 30
+    runs_keep_days: Annotated[int, Field(ge=1, le=36_600)] = 30
+    image_store: str = ""
+    image_max_bytes: Annotated[int, Field(ge=1024, le=512 * 1024 * 1024)] = 20 * 1024 * 1024
+    image_parallel: Annotated[int, Field(ge=1, le=16)] = 2
+    image_keep_days: Annotated[float, Field(ge=0, le=3650)] = 30.0
+    order_organization: str = ""
+    order_agreement: str = ""
+    order_warehouse: str = ""
+    order_price_type: str = ""
+    order_customer: str = ""
+    order_counterparty: str = ""
+    order_manager: str = ""
+    order_priority: str = ""
+    order_access_group: str = ""
+    order_cancel_reason: str = ""
+    order_status: str = "НеСогласован"
+    order_posting: Literal["on", "off"] = "on"
+    order_settle_seconds: Annotated[float, Field(ge=0, le=86_400)] = 60.0
+    phone_region: str = "RU"
+    stock_formula: Literal["less_reserves", "on_hand_minus_to_ship"] = "less_reserves"
+    negative_stock: Literal["zero", "keep"] = "zero"
+    webhook_secrets: SecretStr = SecretStr("")
+    webhook_host: str = "127.0.0.1"
+    webhook_port: Annotated[int, Field(ge=0, le=65_535)] = 3001
+    webhook_tolerance_seconds: Annotated[int, Field(ge=1, le=3600)] = 300
+    webhook_direct_stock: Literal["on", "off"] = "off"
+    webhook_keep_days: Annotated[int, Field(ge=1, le=3650)] = 14
 
     @classmethod
     def settings_customise_sources(
@@ -114,6 +161,35 @@ class Settings(BaseSettings):
     def zone(self) -> ZoneInfo:
         """The zone of the infobase's dates (PROTOCOL: 1C sends local time without an offset)."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def ways(self) -> dict[str, str]:
+        """`reading` as entity → way."""
+        pairs = (item.partition("=") for item in self.reading.split(",") if item.strip())
+        return {name.strip(): way.strip() for name, _, way in pairs}
+
+    @property
+    def first_day(self) -> date:
+        """The first day of the history that is read: as set, else the first of last year."""
+        return self.history_start or date(datetime.now(UTC).year - 1, 1, 1)
+
+    @field_validator("reading")
+    @classmethod
+    def _check_reading(cls, value: str) -> str:
+        for item in value.split(","):
+            if item.strip() and item.partition("=")[2].strip() not in _WAYS:
+                raise ValueError(
+                    f"must be entity=way, … with a way of {', '.join(_WAYS)}, e.g. products=versions,stock=snapshot"
+                )
+        return value
+
+    @field_validator("exchange_plan")
+    @classmethod
+    def _check_plan(cls, value: str) -> str:
+        name = value.removeprefix("ExchangePlan_")
+        if value and not name.isidentifier():
+            raise ValueError("must be the name of an exchange plan, e.g. ExchangePlan_ОбменССайтом")
+        return f"ExchangePlan_{name}" if value else ""
 
     @field_validator("url")
     @classmethod
@@ -179,6 +255,22 @@ class Settings(BaseSettings):
             raise ValueError("must be 1 to 40 of the characters a-z 0-9 _ -")
         return value
 
+    @field_validator("phone_region")
+    @classmethod
+    def _check_region(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z]{2}", value):
+            raise ValueError("must be the two letters of a country, e.g. RU (ISO 3166)")
+        return value.upper()
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _check_quiet_hours(cls, value: str) -> str:
+        clock = "([01][0-9]|2[0-3]):[0-5][0-9]"
+        for span in filter(None, (part.strip() for part in value.split(","))):
+            if not re.fullmatch(f"{clock}-{clock}", span) or span[:5] == span[6:]:
+                raise ValueError("must be spans of hours such as 02:00-04:00 or 23:30-00:15,02:00-04:00")
+        return value
+
     @field_validator("home")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
@@ -199,6 +291,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, require_onec: boo
     values, problems = _named(given)
     problems += _read_file(given, values, "password")
     problems += _read_file(given, values, "client_secret")
+    problems += _read_file(given, values, "webhook_secrets")
     if require_onec:
         problems += _missing(values)
         problems += _login_problems(given, values)

@@ -91,22 +91,28 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """One part for each live row of another entity: prices by price type, stock by warehouse (PROTOCOL §6: conditions, not filters)."""
+    """One part for each live row of another entity: prices by price type, stock by warehouse (PROTOCOL §6: conditions, not filters).
+
+    `composite` names the property and the type by which releases are split whose register holds the dimension `field` as one of several
+    types: `("Склад", "Catalog_Склады")`.
+    """
 
     entity: str
     field: str
     where: str = "TRUE"
+    composite: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """Where the rows are in 1C.
 
-    `resources` are alternatives in order of preference. With `function` (`SliceLast`, `Balance`) the alternative that has rows is taken,
+    `resources` are alternatives in order of preference; of those that are published the first that has rows is taken,
     because a base may publish a register that it no longer fills (PROTOCOL §11.4). `only` narrows a set to the rows whose boolean property
     has this value: folders and items share one set. `window` names the timestamp field by which documents and periodic registers are
     read in windows. `narrow` names the field by whose values a reading may be restricted to a few rows on demand; for objects
-    that is the reference itself.
+    that is the reference itself. Of a virtual table, `nonzero` names fields of which one must not be zero, and `as_of_now` asks for the
+    state at this moment, where movements of the future exist (PROTOCOL §11.9).
     """
 
     resources: tuple[str, ...]
@@ -117,6 +123,8 @@ class Source:
     split: Split | None = None
     window: str | None = None
     narrow: str | None = None
+    nonzero: tuple[str, ...] = ()
+    as_of_now: bool = False
 
     @property
     def filter(self) -> str | None:
@@ -185,7 +193,8 @@ class Entity:
 
     `key` names the clean columns that identify a row within a base: `("ref",)` for objects. `any_of` lists groups of optional fields of
     which a base must have at least one. An `optional` entity may be unknown to a release: that is reported,
-    not an error. `depends_on` are entities whose ids the target resolves or whose rows split the source.
+    not an error. `depends_on` are entities whose ids the target resolves or whose rows split the source. `way` is how it is kept up to date
+    unless a setting says otherwise; None = windows for a source that has them, else snapshot.
     """
 
     name: str
@@ -200,6 +209,7 @@ class Entity:
     rules: tuple[RowRule, ...] = ()
     any_of: tuple[tuple[str, ...], ...] = ()
     depends_on: tuple[str, ...] = ()
+    way: Way | None = None
     has_ids: bool = True
     optional: bool = False
     max_absent_share: float = 0.2

@@ -6,7 +6,23 @@ import sys
 
 import click
 
-from onec_pipelines.cli import demo, mapping, migrate, quarantine, schema, simulator, status, sync
+from onec_pipelines.cli import (
+    changes,
+    demo,
+    images,
+    mapping,
+    migrate,
+    outbox,
+    pause,
+    quarantine,
+    queue,
+    schema,
+    simulator,
+    status,
+    sync,
+    webhooks,
+    worker,
+)
 from onec_pipelines.errors import PipelineError, RetryLater
 
 EXIT_FAILED = 1
@@ -27,11 +43,19 @@ for command in (
     demo.demo,
     simulator.simulator,
     migrate.migrate,
+    outbox.outbox,
     sync.sync,
     status.status,
     quarantine.quarantine,
+    queue.queue_group,
+    worker.worker,
+    pause.pause,
+    pause.resume,
+    images.images,
+    changes.changes,
     mapping.mapping,
     schema.schema,
+    webhooks.webhooks,
 ):
     cli.add_command(command)
 

@@ -46,6 +46,8 @@ def write_changed(entity: Entity, *, everything: bool) -> str:
     """
     names = [field.name for field in entity.fields]
     updates = ", ".join(f"{name} = excluded.{name}" for name in names)
+    # A stored page that is read again does not prove that its rows still exist.
+    alive = "" if everything else ", deleted_at = NULL, deleted_why = NULL, absent_sweeps = 0"
     differs = (
         f"o.row_key IS NULL OR o.deleted_at IS NOT NULL OR o.absent_sweeps <> 0"
         f" OR ({_list(names, 'o')}) IS DISTINCT FROM ({_list(names, 's')})"
@@ -58,7 +60,7 @@ def write_changed(entity: Entity, *, everything: bool) -> str:
         f" LEFT JOIN {entity.clean_table} o ON o.system_name = %(system_name)s AND o.row_key = s.row_key"
         f" WHERE {'TRUE' if everything else differs}"
         f" ON CONFLICT (system_name, row_key) DO UPDATE SET {updates}, changed_in = excluded.changed_in,"
-        f" changed_at = now(), deleted_at = NULL, deleted_why = NULL, absent_sweeps = 0"
+        f" changed_at = now(){alive}"
         f" RETURNING t.row_key, (t.xmax = 0) AS is_new)"
         f" INSERT INTO {CHANGED} (row_key, is_new) SELECT row_key, is_new FROM written"
     )
@@ -83,15 +85,21 @@ def replace_section(entity: Entity, section: Section) -> list[str]:
     ]
 
 
+def unstage(entity: Entity, newer: str) -> str:
+    """Take rows out of the stage whose keys are in a table of seen keys."""
+    return f"DELETE FROM {STAGE} x USING {newer} n WHERE n.row_key = {row_key(entity, 'x')}"
+
+
 def staged_keys(entity: Entity) -> str:
     """Keys of all staged rows, changed or not."""
     return f"SELECT {row_key(entity, 'x')} AS row_key FROM {STAGE} x"
 
 
-def mark_absent(entity: Entity, seen: str, *, sweeps: int) -> str:
+def mark_absent(entity: Entity, seen: str, *, sweeps: int, scope: str | None = None) -> str:
     """Rows that a complete read did not show: counted, and deleted when `sweeps` complete reads in a row missed them.
 
-    Bind system_name and job_id. Gives (missed, deleted).
+    `scope` names the timestamp field of a reading that was not of everything. Bind system_name, job_id and scan_id, with a scope also start
+    and end. Gives (missed, deleted).
     """
     return (
         f"WITH missed AS (UPDATE {entity.clean_table} t SET absent_sweeps = t.absent_sweeps + 1,"
@@ -99,19 +107,104 @@ def mark_absent(entity: Entity, seen: str, *, sweeps: int) -> str:
         f" deleted_why = CASE WHEN t.absent_sweeps + 1 >= {sweeps:d} THEN 'absent' END,"
         f" changed_in = CASE WHEN t.absent_sweeps + 1 >= {sweeps:d} THEN %(job_id)s ELSE t.changed_in END,"
         f" changed_at = CASE WHEN t.absent_sweeps + 1 >= {sweeps:d} THEN now() ELSE t.changed_at END"
-        f" WHERE t.system_name = %(system_name)s AND t.deleted_at IS NULL"
+        f" WHERE {_may_be_missed(scope)}"
         f" AND NOT EXISTS (SELECT FROM {seen} s WHERE s.row_key = t.row_key) RETURNING deleted_at)"
         f" SELECT count(*), count(deleted_at) FROM missed"
     )
 
 
-def count_absent(entity: Entity, seen: str) -> str:
-    """How many live rows there are and how many of them the read did not show; bind system_name."""
+def count_absent(entity: Entity, seen: str, *, scope: str | None = None) -> str:
+    """How many live rows there are and how many of them the read did not show; binds what `mark_absent` does."""
+    within = "" if scope is None else f" AND {in_scope('t', scope)}"
     # A join, because NOT EXISTS inside a FILTER is run once a row over the whole table.
     return (
-        f"SELECT count(*), count(*) FILTER (WHERE s.row_key IS NULL) FROM {entity.clean_table} t"
-        f" LEFT JOIN (SELECT DISTINCT row_key FROM {seen}) s ON s.row_key = t.row_key"
-        f" WHERE t.system_name = %(system_name)s AND t.deleted_at IS NULL"
+        f"SELECT count(*), count(*) FILTER (WHERE s.row_key IS NULL AND t.changed_in < %(scan_id)s)"
+        f" FROM {entity.clean_table} t LEFT JOIN (SELECT DISTINCT row_key FROM {seen}) s ON s.row_key = t.row_key"
+        f" WHERE t.system_name = %(system_name)s AND t.deleted_at IS NULL{within}"
+    )
+
+
+def unseen(entity: Entity, seen: str, *, scope: str) -> str:
+    """Keys of the rows that `mark_absent` would count."""
+    return (
+        f"SELECT t.row_key::text FROM {entity.clean_table} t WHERE {_may_be_missed(scope)}"
+        f" AND NOT EXISTS (SELECT FROM {seen} s WHERE s.row_key = t.row_key) ORDER BY 1"
+    )
+
+
+def _may_be_missed(scope: str | None) -> str:
+    # What another job has written since the scan began is fresher than the scan: it says nothing of it.
+    within = "" if scope is None else f" AND {in_scope('t', scope)}"
+    return f"t.system_name = %(system_name)s AND t.deleted_at IS NULL AND t.changed_in < %(scan_id)s{within}"
+
+
+def in_scope(alias: str, scope: str) -> str:
+    """Condition over the clean row: its time lies within start and end, of which the latter may be null."""
+    return f"{alias}.{scope} >= %(start)s AND (%(end)s::timestamptz IS NULL OR {alias}.{scope} < %(end)s::timestamptz)"
+
+
+def compare_versions(entity: Entity, seen: str, *, scope: str | None) -> list[str]:
+    """Temporary table `differs (row_key, what)` of what a version scan says; nothing in it when nothing changed.
+
+    'fetch' = new, changed or back from the dead; 'back' = missed before and seen again; 'missed' = not seen. One pass over clean. Objects
+    whose rejected version is the one that 1C still has are left alone. Binds what `mark_absent` does.
+    """
+    within = "" if scope is None else f" AND {in_scope('t', scope)}"
+    return [
+        f"CREATE TEMP TABLE differs ON COMMIT DROP AS"
+        f" SELECT coalesce(s.row_key, c.row_key) AS row_key, CASE WHEN s.row_key IS NULL THEN 'missed'"
+        f" WHEN c.deleted_at IS NULL AND c.data_version = s.data_version THEN 'back' ELSE 'fetch' END AS what,"
+        f" s.data_version FROM {seen} s FULL JOIN (SELECT t.row_key, t.data_version, t.deleted_at, t.absent_sweeps,"
+        f" t.changed_in FROM {entity.clean_table} t WHERE t.system_name = %(system_name)s{within}) c"
+        f" ON c.row_key = s.row_key WHERE CASE WHEN s.row_key IS NULL"
+        f" THEN c.deleted_at IS NULL AND c.changed_in < %(scan_id)s"
+        f" ELSE c.row_key IS NULL OR c.deleted_at IS NOT NULL OR c.absent_sweeps <> 0"
+        f" OR c.data_version IS DISTINCT FROM s.data_version END",
+        "DELETE FROM pg_temp.differs d USING clean.quarantine q WHERE d.what = 'fetch'"
+        f" AND q.system_name = %(system_name)s AND q.entity_type = '{entity.name}' AND q.resolved_at IS NULL"
+        " AND q.row_key = d.row_key AND q.data_version = d.data_version",
+    ]
+
+
+def mark_missed(entity: Entity, *, sweeps: int) -> str:
+    """What `mark_absent` does, for the rows that `compare_versions` missed; rows that are back count from the beginning again."""
+    return (
+        f"WITH back AS (UPDATE {entity.clean_table} t SET absent_sweeps = 0 FROM pg_temp.differs d"
+        f" WHERE d.what = 'back' AND t.system_name = %(system_name)s AND t.row_key = d.row_key),"
+        f" missed AS (UPDATE {entity.clean_table} t SET absent_sweeps = t.absent_sweeps + 1,"
+        f" deleted_at = CASE WHEN t.absent_sweeps + 1 >= {sweeps:d} THEN now() END,"
+        f" deleted_why = CASE WHEN t.absent_sweeps + 1 >= {sweeps:d} THEN 'absent' END,"
+        f" changed_in = CASE WHEN t.absent_sweeps + 1 >= {sweeps:d} THEN %(job_id)s ELSE t.changed_in END,"
+        f" changed_at = CASE WHEN t.absent_sweeps + 1 >= {sweeps:d} THEN now() ELSE t.changed_at END"
+        f" FROM pg_temp.differs d WHERE d.what = 'missed' AND t.system_name = %(system_name)s"
+        f" AND t.row_key = d.row_key RETURNING t.deleted_at)"
+        f" SELECT count(*), count(deleted_at) FROM missed"
+    )
+
+
+def mark_gone(entity: Entity, field: str) -> str:
+    """Rows of the asked keys that are neither staged nor rejected become deleted; bind system_name, job_id, asked and rejected.
+
+    Gives one row for each.
+    """
+    return (
+        f"UPDATE {entity.clean_table} t SET deleted_at = now(), deleted_why = 'absent',"
+        f" changed_in = %(job_id)s, changed_at = now() WHERE {_is_gone(entity, field)} RETURNING t.row_key"
+    )
+
+
+def count_gone(entity: Entity, field: str) -> str:
+    """How many rows `mark_gone` would delete."""
+    return f"SELECT count(*) FROM {entity.clean_table} t WHERE {_is_gone(entity, field)}"
+
+
+def _is_gone(entity: Entity, field: str) -> str:
+    # The GUID of an object is its row key, which has the index.
+    column = "row_key" if field == "ref" and entity.key == ("ref",) else field
+    return (
+        f"t.system_name = %(system_name)s AND t.deleted_at IS NULL AND t.{column} = ANY(%(asked)s::uuid[])"
+        f" AND t.row_key <> ALL(%(rejected)s::uuid[])"
+        f" AND NOT EXISTS (SELECT FROM ({staged_keys(entity)}) x WHERE x.row_key = t.row_key)"
     )
 
 

@@ -7,7 +7,8 @@ import dagster as dg
 
 from onec_pipelines.db.engine import Database
 from onec_pipelines.defs import checks
-from onec_pipelines.defs.keys import METADATA_KEY, asset_key, layers_of, source_key
+from onec_pipelines.defs.asking import SyncConfig, arguments
+from onec_pipelines.defs.keys import CHANGES_KEY, METADATA_KEY, asset_key, layers_of, source_key, step_name
 from onec_pipelines.defs.lineage import (
     as_metadata,
     clean_columns,
@@ -15,13 +16,15 @@ from onec_pipelines.defs.lineage import (
     shop_columns,
     shop_lineage,
 )
+from onec_pipelines.defs.partitions import backfill_policy, partitions_of
 from onec_pipelines.defs.resources import OnecResource
 from onec_pipelines.entities import BY_NAME, ENTITIES
 from onec_pipelines.errors import PipelineError, RetryLater, Stop
 from onec_pipelines.inbound import Outcome, inbound
 from onec_pipelines.ledger import counts
-from onec_pipelines.spec import Entity, Layer
+from onec_pipelines.spec import Entity, Layer, Way
 from onec_pipelines.steps.resolve import SCHEMA_CODES
+from onec_pipelines.steps.ways import possible_ways
 
 POOL = "onec_odata"
 """Caps the steps that call 1C at once; requests are capped by the client."""
@@ -47,26 +50,36 @@ def entity_assets(entity: Entity) -> dg.AssetsDefinition:
     """The assets of one entity as one subsettable step."""
 
     @dg.multi_asset(
-        name=f"{entity.name}_sync",
+        name=step_name(entity),
         specs=[_spec(entity, layer) for layer in layers_of(entity)],
         check_specs=checks.check_specs(entity),
         can_subset=True,
         pool=POOL,
         retry_policy=RETRY,
+        partitions_def=partitions_of(entity),
+        backfill_policy=backfill_policy() if partitions_of(entity) else None,
     )
-    def sync(context: dg.AssetExecutionContext, onec: OnecResource) -> Iterator[dg.MaterializeResult[None]]:
+    def sync(
+        context: dg.AssetExecutionContext, config: SyncConfig, onec: OnecResource
+    ) -> Iterator[dg.MaterializeResult[None]]:
         selected = [
             layer for layer in layers_of(entity) if asset_key(entity, layer) in context.selected_asset_keys
         ]
         try:
             outcome = inbound(
-                entity, onec.runtime, layers=selected, run_id=context.run.run_id, on_progress=onec.on_progress
+                entity,
+                onec.runtime,
+                layers=selected,
+                run_id=context.run.run_id,
+                on_progress=onec.on_progress,
+                **arguments(context, config, entity, onec.runtime, selected),
             )
         except PipelineError as error:
-            if not _is_schema_break(error, selected):
+            status = _without_failure(context, error, selected)
+            if status is None:
                 raise as_failure(error) from error
             outcome = Outcome(
-                entity=entity.name, status="stopped", message=str(error), completeness=error.message
+                entity=entity.name, status=status, message=str(error), completeness=error.message
             )
             onec.on_progress(outcome)
         except Exception as error:
@@ -86,6 +99,18 @@ def _is_schema_break(error: PipelineError, selected: list[Layer]) -> bool:
     The layers stay as they were, and the check of the raw layer fails.
     """
     return Layer.RAW in selected and isinstance(error, Stop) and error.code in SCHEMA_CODES
+
+
+def _without_failure(
+    context: dg.AssetExecutionContext, error: PipelineError, selected: list[Layer]
+) -> str | None:
+    """Status of an entity that could not be brought up to date without its run being at fault; None for a failure."""
+    if _is_schema_break(error, selected):
+        return "stopped"
+    # Two cadences met: the other run does this one's work.
+    if error.code == "ALREADY_RUNNING" and "dagster/schedule_name" in context.run.tags:
+        return "skipped"
+    return None
 
 
 def as_failure(error: PipelineError) -> dg.Failure:
@@ -155,6 +180,9 @@ def _upstream(entity: Entity, layer: Layer) -> Iterable[dg.AssetKey]:
         yield source_key(entity)
         # So that a run reads it before everything else.
         yield METADATA_KEY
+        if Way.CHANGES in possible_ways(entity):
+            # So that what waits in the exchange plan is here before it is applied.
+            yield CHANGES_KEY
         if entity.source.split:
             # Its clean rows name the parts; the edge is drawn between the raw layers so that the layers stand in a row.
             yield asset_key(BY_NAME[entity.source.split.entity], Layer.RAW)
@@ -203,7 +231,10 @@ def _raw_figures(entity: Entity, outcome: Outcome, onec: OnecResource) -> dict[s
     del entity, onec
     return {
         "resource": outcome.resource or None,
+        "way": outcome.way or None,
+        "rows_scanned": outcome.rows_scanned,
         "rows_read": outcome.rows_read,
+        "seconds_scan": outcome.seconds.get("scan"),
         "requests": outcome.requests,
         "wire_bytes": outcome.wire_bytes,
         "completeness": outcome.completeness,

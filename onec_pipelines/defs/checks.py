@@ -50,7 +50,8 @@ def completeness(entity: Entity, outcome: Outcome) -> dg.AssetCheckResult:
 
 def quarantine(entity: Entity, outcome: Outcome) -> dg.AssetCheckResult:
     """How many rows were rejected; a few are a warning in the metadata, many fail the check."""
-    share = outcome.quarantined / max(outcome.rows_read - outcome.duplicates, 1)
+    # A run that fetched only what changed says nothing of the share of all.
+    share = outcome.quarantined / max(outcome.rows_seen, outcome.rows_read - outcome.duplicates, 1)
     return dg.AssetCheckResult(
         check_name=QUARANTINE,
         asset_key=asset_key(entity, Layer.CLEAN),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from onec_pipelines.defs.partitions import today_key
 from onec_pipelines.defs.resources import progress_to
 from onec_pipelines.inbound import Outcome
 
@@ -30,8 +31,11 @@ def run_job(defs: dg.Definitions, name: str, listener: Callable[[Outcome], None]
 
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with dg.DagsterInstance.get() as instance, progress_to(listen):
-        result = defs.resolve_job_def(name).execute_in_process(
-            instance=instance, raise_on_error=False, run_config=quiet
+        job = defs.resolve_job_def(name)
+        # Documents are brought up to date as the open day; the first time that reads their whole history.
+        day = today_key() if job.partitions_def is not None else None
+        result = job.execute_in_process(
+            instance=instance, raise_on_error=False, run_config=quiet, partition_key=day
         )
     problems = []
     for event in result.all_events:

@@ -9,6 +9,9 @@ from onec_pipelines.spec import Entity, Layer
 METADATA_KEY = dg.AssetKey(["onec", "metadata"])
 """Key of the base's `$metadata`."""
 
+CHANGES_KEY = dg.AssetKey(["onec", "changes"])
+"""Key of the packets of the exchange plan."""
+
 _SUFFIX = {Layer.RAW: "_raw", Layer.CLEAN: "_clean", Layer.SHOP: "", Layer.IDS: "_ids"}
 
 
@@ -25,3 +28,8 @@ def source_key(entity: Entity) -> dg.AssetKey:
 def layers_of(entity: Entity) -> tuple[Layer, ...]:
     """The layers of an entity in the order of the flow; a register has no GUID and so no ids."""
     return tuple(layer for layer in Layer if layer is not Layer.IDS or entity.has_ids)
+
+
+def step_name(entity: Entity) -> str:
+    """Name of the step that brings an entity up to date, by which its run configuration is given."""
+    return f"{entity.name}_sync"

@@ -11,6 +11,7 @@ from onec_pipelines.spec import (
     Field,
     Source,
     Target,
+    Way,
     ref,
 )
 
@@ -19,6 +20,7 @@ ATTRIBUTE_VALUES = Entity(
     title_ru="Значения реквизитов",
     description="List values of additional attributes.",
     group="dictionaries",
+    way=Way.VERSIONS,
     source=Source(resources=("Catalog_ЗначенияСвойствОбъектов",)),
     fields=(
         *OBJECT_FIELDS,

@@ -9,7 +9,7 @@ BARCODES = Entity(
     title_ru="Штрихкоды номенклатуры",
     description="Barcodes of products, variants and packages.",
     group="catalog",
-    source=Source(resources=("InformationRegister_ШтрихкодыНоменклатуры",)),
+    source=Source(resources=("InformationRegister_ШтрихкодыНоменклатуры",), narrow="product_ref"),
     key=("barcode", "product_ref", "variant_ref", "unit_ref", "series_ref"),
     fields=(
         Field(name="barcode", source=("Штрихкод",), transform="strip", nullable=False, max_length=200),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from onec_pipelines.spec import IS_DELETED, OBJECT_FIELDS, Column, Entity, Field, Source, Target, ref
+from onec_pipelines.spec import IS_DELETED, OBJECT_FIELDS, Column, Entity, Field, Source, Target, Way, ref
 
 CATEGORIES = Entity(
     name="categories",
     title_ru="Категории (группы номенклатуры)",
     description="Tree of product folders, with path and depth; a cycle is cut and an orphan hangs at the root.",
     group="catalog",
+    way=Way.VERSIONS,
     source=Source(resources=("Catalog_Номенклатура",), only=("IsFolder", True)),
     fields=(
         *OBJECT_FIELDS,

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
+from onec_pipelines.entities.contact_rows import VALID_FROM, contact_target, contacts
 from onec_pipelines.spec import (
     IS_DELETED,
     OBJECT_FIELDS,
     Column,
     Entity,
     Field,
-    Section,
     Source,
     Target,
+    Way,
     ref,
-)
-
-CONTACTS = Section(
-    name="contacts",
-    source="КонтактнаяИнформация",
-    fields=(
-        Field(name="contact_type", source=("Тип",), transform="contact_type"),
-        ref("kind_ref", "Вид_Key"),
-        Field(name="presentation", source=("Представление",), transform="clean_text", pii=True),
-        Field(name="email", source=("АдресЭП",), transform="clean_text", pii=True),
-        Field(name="phone", source=("НомерТелефона",), transform="clean_text", pii=True),
-        Field(name="country", source=("Страна",), transform="clean_text"),
-        Field(name="region", source=("Регион",), transform="clean_text", pii=True),
-        Field(name="city", source=("Город",), transform="clean_text", pii=True),
-    ),
 )
 
 COUNTERPARTIES = Entity(
@@ -34,6 +20,7 @@ COUNTERPARTIES = Entity(
     title_ru="Контрагенты",
     description="Legal entities and persons behind customers: tax numbers and contact information.",
     group="customers",
+    way=Way.VERSIONS,
     source=Source(resources=("Catalog_Контрагенты",)),
     fields=(
         *OBJECT_FIELDS,
@@ -53,10 +40,10 @@ COUNTERPARTIES = Entity(
             source=("ЮрФизЛицо", "ЮридическоеФизическоеЛицо"),
             transform="legal_form",
         ),
-        ref("partner_ref", "Партнер_Key"),
+        ref("partner_ref", "Партнер_Key", to="customers"),
         ref("head_ref", "ГоловнойКонтрагент_Key", to="counterparties", required=False),
     ),
-    sections=(CONTACTS,),
+    sections=(contacts(VALID_FROM),),
     target=Target(
         table="shop.counterparties",
         columns=(
@@ -66,11 +53,23 @@ COUNTERPARTIES = Entity(
             Column(name="kpp", copy="kpp"),
             Column(name="legal_form", copy="legal_form"),
             Column(
+                name="customer_id",
+                reference="partner_ref",
+                doc="The customer behind it; a customer may have several counterparties, or none",
+            ),
+            Column(
                 name="head_id",
                 reference="head_ref",
                 doc="1C fills it with the row itself when there is no head",
             ),
             IS_DELETED,
         ),
+        children=(
+            contact_target(
+                "shop.counterparty_contacts",
+                Column(name="valid_from", sql="c.valid_from::date", inputs=("valid_from",)),
+            ),
+        ),
     ),
+    depends_on=("customers", "contact_kinds"),
 )

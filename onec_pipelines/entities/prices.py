@@ -28,6 +28,7 @@ PRICES = Entity(
         ),
         reading=Reading.WHOLE,
         function="SliceLast",
+        narrow="product_ref",
         split=Split(
             entity="price_types",
             field="ВидЦены_Key",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from onec_pipelines.spec import IS_DELETED, OBJECT_FIELDS, Column, Entity, Field, Source, Target
+from onec_pipelines.spec import IS_DELETED, OBJECT_FIELDS, Column, Entity, Field, Source, Target, Way
 
 PRICING_VARIANTS = Entity(
     name="pricing_variants",
     title_ru="Характеристики для ценообразования",
     description="Variants as pricing 2.5 sees them: several product variants may share one.",
     group="prices",
+    way=Way.VERSIONS,
     source=Source(resources=("Catalog_ХарактеристикиНоменклатурыДляЦенообразования",)),
     fields=(
         *OBJECT_FIELDS,

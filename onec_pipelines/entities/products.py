@@ -14,6 +14,7 @@ from onec_pipelines.spec import (
     Section,
     Source,
     Target,
+    Way,
     ref,
 )
 
@@ -50,6 +51,7 @@ PRODUCTS = Entity(
     title_ru="Номенклатура (товары)",
     description="Products with names, units, VAT, brand, weight and additional attributes.",
     group="catalog",
+    way=Way.VERSIONS,
     source=Source(resources=("Catalog_Номенклатура",), only=("IsFolder", False)),
     fields=(
         *OBJECT_FIELDS,
@@ -72,6 +74,7 @@ PRODUCTS = Entity(
         Field(name="vat_rate_code", source=("СтавкаНДС",), transform="strip", required=False),
         ref("brand_ref", "Марка_Key", to="brands", required=False),
         ref("manufacturer_ref", "Производитель_Key", to="manufacturers", required=False),
+        ref("price_group_ref", "ЦеноваяГруппа_Key", to="price_groups", required=False),
         Field(
             name="variant_policy",
             source=("ИспользованиеХарактеристик",),
@@ -102,8 +105,10 @@ PRODUCTS = Entity(
         joins=(
             "LEFT JOIN clean.units wu ON wu.system_name = c.system_name AND wu.row_key = c.weight_unit_ref"
             " LEFT JOIN clean.vat_rates vr ON vr.system_name = c.system_name AND vr.row_key = c.vat_rate_ref"
+            " LEFT JOIN integ.external_id_mappings pg ON pg.system_name = c.system_name"
+            " AND pg.entity_type = 'price_groups' AND pg.external_id = c.price_group_ref"
         ),
-        reads=("units", "vat_rates"),
+        reads=("units", "vat_rates", "price_groups"),
         columns=(
             Column(name="category_id", reference="category_ref"),
             Column(name="code", copy="code"),
@@ -123,6 +128,13 @@ PRODUCTS = Entity(
             ),
             Column(name="brand_id", reference="brand_ref"),
             Column(name="manufacturer_id", reference="manufacturer_ref"),
+            Column(
+                name="price_group_id",
+                # Not a reference that is waited for: many bases do not publish the groups.
+                sql="pg.internal_id",
+                inputs=("price_group_ref",),
+                doc="For which discounts are given; NULL when price_groups is not published",
+            ),
             Column(name="variant_policy", copy="variant_policy"),
             Column(
                 name="weight_kg",
@@ -148,6 +160,7 @@ PRODUCTS = Entity(
         ),
     ),
     depends_on=(
+        "price_groups",
         "categories",
         "product_kinds",
         "units",

@@ -1,4 +1,9 @@
-"""ТоварыНаСкладах: what is on hand and what of it is about to be shipped, by warehouse (PROTOCOL §11.5)."""
+"""ТоварыНаСкладах: what is on hand, what of it is about to be shipped or reserved, and what is left to sell (PROTOCOL §11.5).
+
+The formula is the setting ONEC_STOCK_FORMULA, which stands in `integ.stock_policy`: `less_reserves` subtracts the rows of
+`reserves`, `on_hand_minus_to_ship` does not. The exact formula is the configuration's own business; compare with 1C's report «Остатки и
+доступность товаров».
+"""
 
 from __future__ import annotations
 
@@ -16,19 +21,20 @@ from onec_pipelines.spec import (
     ref,
 )
 
-# Half of what the shop's columns hold, so that the difference of two fits as well.
-LIMIT = Decimal(499_999_999_999)
+# A third of what the shop's columns hold, so that the difference of three fits as well.
+LIMIT = Decimal(333_000_000_000)
 
 STOCK = Entity(
     name="stock",
     title_ru="Остатки на складах",
-    description="Stock by warehouse: on hand, about to be shipped, available (their difference, never below zero).",
+    description="Stock by warehouse: on hand, about to be shipped, reserved, and what is left of it to sell.",
     group="stock",
     source=Source(
         resources=("AccumulationRegister_ТоварыНаСкладах",),
         reading=Reading.WHOLE,
         function="Balance",
         dimensions=("Номенклатура", "Характеристика", "Склад"),
+        narrow="product_ref",
         split=Split(
             entity="warehouses",
             field="Склад_Key",
@@ -60,6 +66,12 @@ STOCK = Entity(
     ),
     target=Target(
         table="shop.stock",
+        joins=(
+            "LEFT JOIN clean.reserves rs ON rs.system_name = c.system_name AND rs.row_key = c.row_key"
+            " AND rs.deleted_at IS NULL"
+            " LEFT JOIN integ.stock_policy sp ON sp.system_name = c.system_name"
+        ),
+        reads=("reserves",),
         columns=(
             Column(name="warehouse_id", reference="warehouse_ref", required=True),
             Column(name="product_id", reference="product_ref", required=True),
@@ -76,16 +88,26 @@ STOCK = Entity(
                 inputs=("to_ship",),
             ),
             Column(
+                name="reserved",
+                sql="coalesce(rs.reserved, 0) + coalesce(rs.set_aside, 0)",
+                doc="By the release's register of reserves; zero when it publishes none",
+            ),
+            Column(
                 name="available",
                 sql=(
-                    "CASE WHEN c.deleted_at IS NULL"
-                    " THEN greatest(coalesce(c.on_hand, 0) - coalesce(c.to_ship, 0), 0) ELSE 0 END"
+                    "integ.stock_available(sp.formula, sp.negative,"
+                    " CASE WHEN c.deleted_at IS NULL THEN c.on_hand END,"
+                    " CASE WHEN c.deleted_at IS NULL THEN c.to_ship END,"
+                    " coalesce(rs.reserved, 0) + coalesce(rs.set_aside, 0))"
                 ),
                 inputs=("on_hand", "to_ship"),
-                doc="on_hand − to_ship, never below zero; a balance that 1C no longer reports is zero",
+                doc=(
+                    "on_hand − to_ship − reserved (ONEC_STOCK_FORMULA), zero instead of a negative number unless"
+                    " ONEC_NEGATIVE_STOCK=keep; a balance that 1C no longer reports is zero. View shop.negative_stock"
+                ),
             ),
         ),
     ),
-    depends_on=("warehouses", "products", "variants"),
+    depends_on=("warehouses", "products", "variants", "reserves"),
     has_ids=False,
 )

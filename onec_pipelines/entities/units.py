@@ -13,6 +13,7 @@ from onec_pipelines.spec import (
     Field,
     Source,
     Target,
+    Way,
     ref,
 )
 
@@ -21,6 +22,7 @@ UNITS = Entity(
     title_ru="Единицы измерения и упаковки",
     description="Units by OKEI code and packages; a package holds numerator/denominator of its base unit.",
     group="dictionaries",
+    way=Way.VERSIONS,
     source=Source(resources=("Catalog_УпаковкиЕдиницыИзмерения",)),
     fields=(
         *OBJECT_FIELDS,

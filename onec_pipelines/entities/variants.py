@@ -11,6 +11,7 @@ from onec_pipelines.spec import (
     Field,
     Source,
     Target,
+    Way,
     ref,
 )
 
@@ -19,6 +20,7 @@ VARIANTS = Entity(
     title_ru="Характеристики номенклатуры",
     description="Variants of a product, or common to all products of a kind.",
     group="catalog",
+    way=Way.VERSIONS,
     source=Source(resources=("Catalog_ХарактеристикиНоменклатуры",)),
     fields=(
         *OBJECT_FIELDS,

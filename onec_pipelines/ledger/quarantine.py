@@ -25,6 +25,7 @@ class QuarantinedRow:
     external_key: str
     failures: list[dict[str, str]]
     source_row: str
+    data_version: str | None = None
 
 
 def row_key(external_key: str) -> str:
@@ -49,12 +50,13 @@ def put(
     with tx.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO clean.quarantine AS q (system_name, entity_type, external_key, failures, source_row,"
-            " body_sha256, job_id, row_key) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
+            " body_sha256, job_id, row_key, data_version) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
             " ON CONFLICT (system_name, entity_type, external_key) DO UPDATE SET failures = excluded.failures,"
             " source_row = excluded.source_row, body_sha256 = excluded.body_sha256, job_id = excluded.job_id,"
-            " last_seen_at = now(), resolved_at = NULL, row_key = excluded.row_key"
+            " last_seen_at = now(), resolved_at = NULL, row_key = excluded.row_key, data_version = excluded.data_version"
             " WHERE q.resolved_at IS NOT NULL OR q.failures IS DISTINCT FROM excluded.failures"
-            " OR q.source_row IS DISTINCT FROM excluded.source_row",
+            " OR q.source_row IS DISTINCT FROM excluded.source_row"
+            " OR q.data_version IS DISTINCT FROM excluded.data_version",
             [
                 (
                     system_name,
@@ -65,6 +67,7 @@ def put(
                     body_sha256,
                     job_id,
                     row_key(row.external_key),
+                    row.data_version,
                 )
                 for row in rows
             ],
@@ -88,6 +91,15 @@ def resolve_unseen(tx: Tx, entity: Entity, seen: str, system_name: str) -> None:
         f"UPDATE clean.quarantine q SET resolved_at = now() WHERE q.system_name = %s AND q.entity_type = %s"
         f" AND q.resolved_at IS NULL AND NOT EXISTS (SELECT FROM {seen} s WHERE s.row_key = q.row_key)".encode(),
         (system_name, entity.name),
+    )
+
+
+def resolve_gone(tx: Tx, entity: Entity, system_name: str, asked: Sequence[str]) -> None:
+    """Close the entries of objects that were asked for by key and did not come with this job's rejects: they are gone from 1C."""
+    tx.execute(
+        "UPDATE clean.quarantine SET resolved_at = now() WHERE system_name = %s AND entity_type = %s"
+        " AND resolved_at IS NULL AND row_key = ANY(%s::uuid[])",
+        (system_name, entity.name, list(asked)),
     )
 
 

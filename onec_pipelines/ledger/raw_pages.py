@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from onec_pipelines.errors import RetryLater
 
@@ -27,6 +27,14 @@ class StoredPage:
     format: str
     requested_at: datetime
     body: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageMark:
+    """A stored page that is not read yet, and the fingerprint of the plan by which it was asked for."""
+
+    id: int
+    plan: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,10 +84,20 @@ def known_bodies(tx: Tx, system_name: str, entity: str) -> frozenset[bytes]:
     return frozenset(bytes(found) for (found,) in rows)
 
 
-def store(tx: Tx, page: NewPage, *, system_name: str, entity: str, job_id: int, scan_id: int) -> bytes:
-    """Store a page and give the sha256 of its bytes."""
+def store(
+    tx: Tx,
+    page: NewPage,
+    *,
+    system_name: str,
+    entity: str,
+    job_id: int,
+    scan_id: int,
+    plan: str | None = None,
+) -> bytes:
+    """Store a page and give the sha256 of its bytes. `plan` is the fingerprint of a plan kept by `keep_plan`."""
     body = page.body
-    known = tx.execute("SELECT 1 FROM raw.bodies WHERE sha256 = %s", (body.sha256,)).fetchone()
+    # Held until the page points to it, so that the clean-up does not take it away.
+    known = tx.execute("SELECT 1 FROM raw.bodies WHERE sha256 = %s FOR KEY SHARE", (body.sha256,)).fetchone()
     if known is None:
         if body.compressed is None:
             raise RetryLater(
@@ -93,8 +111,8 @@ def store(tx: Tx, page: NewPage, *, system_name: str, entity: str, job_id: int, 
         )
     tx.execute(
         "INSERT INTO raw.pages (system_name, entity_type, job_id, scan_id, part, page_index, request, format,"
-        " requested_at, elapsed_ms, row_count, body_sha256)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " requested_at, elapsed_ms, row_count, body_sha256, plan)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             system_name,
             entity,
@@ -108,29 +126,69 @@ def store(tx: Tx, page: NewPage, *, system_name: str, entity: str, job_id: int, 
             round(page.elapsed_seconds * 1000),
             page.row_count,
             body.sha256,
+            plan,
         ),
     )
     return body.sha256
 
 
-def read_scan(tx: Tx, system_name: str, entity: str, scan_id: int) -> Iterator[StoredPage]:
-    """The pages of a scan in the order in which they came, one in memory at a time."""
-    ids = tx.execute(
-        "SELECT id FROM raw.pages WHERE system_name = %s AND entity_type = %s AND scan_id = %s ORDER BY id",
-        (system_name, entity, scan_id),
-    ).fetchall()
-    for (page_id,) in ids:
-        row = tx.execute(
-            "SELECT p.part, p.page_index, p.format, p.requested_at, b.body FROM raw.pages p"
-            " JOIN raw.bodies b ON b.sha256 = p.body_sha256 WHERE p.id = %s",
-            (page_id,),
-        ).fetchone()
-        if row is not None:
-            part, index, page_format, requested_at, body = row
-            yield StoredPage(
-                part=part,
-                page_index=index,
-                format=page_format,
-                requested_at=requested_at,
-                body=gzip.decompress(body),
-            )
+def keep_plan(tx: Tx, fingerprint: str, document: dict[str, Any]) -> None:
+    """Keep how pages are asked for; the same plan is kept once."""
+    tx.execute(
+        "INSERT INTO raw.plans (fingerprint, document) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+        (fingerprint, Jsonb(document)),
+    )
+
+
+def plan_of(tx: Tx, fingerprint: str) -> dict[str, Any]:
+    """The document of a kept plan."""
+    row = tx.execute("SELECT document FROM raw.plans WHERE fingerprint = %s", (fingerprint,)).fetchone()
+    return dict(row[0]) if row else {}
+
+
+def pages_since_scan(tx: Tx, system_name: str, entity: str, scan_id: int) -> list[PageMark]:
+    """The pages of a scan and of everything that was read after it began, in the order in which they came."""
+    return _marks(
+        tx,
+        "id >= (SELECT min(id) FROM raw.pages WHERE system_name = %s AND entity_type = %s AND scan_id = %s)",
+        (system_name, entity, system_name, entity, scan_id),
+    )
+
+
+def pages_between(
+    tx: Tx, system_name: str, entity: str, start: datetime, end: datetime | None
+) -> list[PageMark]:
+    """The pages that were asked for from `start` up to but without `end` (None: no end), in the order in which they came."""
+    return _marks(
+        tx,
+        "requested_at >= %s AND (%s::timestamptz IS NULL OR requested_at < %s::timestamptz)",
+        (system_name, entity, start, end, end),
+    )
+
+
+def _marks(tx: Tx, condition: str, values: tuple[object, ...]) -> list[PageMark]:
+    rows = tx.execute(
+        "SELECT id, plan FROM raw.pages WHERE system_name = %s AND entity_type = %s"
+        f" AND {condition} ORDER BY id".encode(),
+        values,
+    )
+    return [PageMark(id=page_id, plan=plan) for page_id, plan in rows]
+
+
+def read(tx: Tx, page_id: int) -> StoredPage | None:
+    """A page by its id; None when it was removed meanwhile."""
+    row = tx.execute(
+        "SELECT p.part, p.page_index, p.format, p.requested_at, b.body FROM raw.pages p"
+        " JOIN raw.bodies b ON b.sha256 = p.body_sha256 WHERE p.id = %s",
+        (page_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    part, index, page_format, requested_at, body = row
+    return StoredPage(
+        part=part,
+        page_index=index,
+        format=page_format,
+        requested_at=requested_at,
+        body=gzip.decompress(body),
+    )

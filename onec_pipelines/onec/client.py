@@ -234,6 +234,7 @@ class OnecClient:
                 request.check(answer)
         except PipelineError as error:
             failure = error
+            self._throttle.failed(error)
             raise
         else:
             return answer

@@ -27,6 +27,9 @@ NOT_AT_ONCE = frozenset(
         "ONEC_OUT_OF_MEMORY",
         "ONEC_DISK_FULL",
         "ONEC_TIMEOUT",  # 1C is still computing the first one
+        "ONEC_PAUSED",
+        "ONEC_BREAKER_OPEN",
+        "ONEC_QUIET_HOURS",
     }
 )
 # The status that 1C gives with each code, for error bodies that arrive under 200 (PROTOCOL §8.1).

@@ -172,6 +172,11 @@ def entity(
     return _target(f"{name(resource)}({inside})", options, limits)
 
 
+def entity_set(resource: str) -> str:
+    """Give the address of a set itself, to which new objects are posted."""
+    return quote(name(resource), safe=_SAFE)
+
+
 def count(resource: str, filter: str | None = None, *, limits: UrlLimits = DEFAULT_LIMITS) -> str:  # noqa: A002 - OData's word
     """Give the address of the number of rows, a plain integer."""
     return _target(f"{name(resource)}/$count", _common_options(filter_=filter), limits)

@@ -1,7 +1,7 @@
 """How hard this process presses one base.
 
 A rate, a concurrency, and slowing down when 1C says it is overloaded. `Throttle` is the seam:
-`LocalThrottle` counts within this process only; a later one counts in PostgreSQL for all processes.
+`LocalThrottle` counts within this process only; `ledger/throttle.py` counts in PostgreSQL for all processes.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Literal, Protocol
 
-from onec_pipelines.errors import RetryLater
+from onec_pipelines.errors import PipelineError, RetryLater
+
+Lane = Literal["read", "write"]
 
 _CALM_SECONDS = 1.0  # several calls in flight report one overload: it counts once
 _GOOD_CALLS_TO_GROW = 10
@@ -21,10 +23,11 @@ _GOOD_CALLS_TO_GROW = 10
 class Throttle(Protocol):
     """What a client asks before each request, and tells after it. Safe to use from several threads."""
 
-    def slot(self, max_wait_seconds: float) -> AbstractContextManager[None]:
+    def slot(self, max_wait_seconds: float, lane: Lane = "read") -> AbstractContextManager[None]:
         """Hold one of the allowed calls, waiting for it.
 
-        RetryLater ONEC_BUSY (never sent) when none came free in time.
+        RetryLater ONEC_BUSY (never sent) when none came free in time; a shared throttle also refuses at once with
+        ONEC_PAUSED, ONEC_BREAKER_OPEN or ONEC_QUIET_HOURS. Calls of the lane `write` are fewer.
         """
         ...
 
@@ -34,6 +37,10 @@ class Throttle(Protocol):
 
     def succeeded(self) -> None:
         """A call went well: pressing may slowly grow back."""
+        ...
+
+    def failed(self, error: PipelineError) -> None:
+        """A call ended in this error: enough of them, or the wrong one, and 1C is left in peace for a while."""
         ...
 
 
@@ -48,12 +55,15 @@ class LocalThrottle:
         *,
         rate_per_second: float,
         max_calls: int,
+        max_writers: int = 1,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._rate = rate_per_second
         self._burst = max(1.0, rate_per_second)
         self._max_calls = max_calls
+        self._max_writers = max_writers
+        self._writing = 0
         self._clock = clock
         self._sleep = sleep
         self._changed = threading.Condition()
@@ -70,10 +80,11 @@ class LocalThrottle:
         return self._limit
 
     @contextmanager
-    def slot(self, max_wait_seconds: float) -> Iterator[None]:
+    def slot(self, max_wait_seconds: float, lane: Lane = "read") -> Iterator[None]:
         """Hold one of the allowed calls (see `Throttle.slot`)."""
         ends_at = self._clock() + max_wait_seconds
-        self._enter(ends_at)
+        writes = lane == "write"
+        self._enter(ends_at, writes=writes)
         try:
             wait = self._take_token(ends_at)
             if wait > 0:
@@ -82,7 +93,9 @@ class LocalThrottle:
         finally:
             with self._changed:
                 self._running -= 1
-                self._changed.notify()
+                self._writing -= writes
+                # All: who waits for the other lane would sleep on.
+                self._changed.notify_all()
 
     def overloaded(self) -> None:
         """Halve the limit, at most once a second."""
@@ -104,13 +117,17 @@ class LocalThrottle:
                 self._limit += 1
                 self._changed.notify()
 
-    def _enter(self, ends_at: float) -> None:
+    def failed(self, error: PipelineError) -> None:
+        """Nothing: within one process the repeats of the client are enough."""
+
+    def _enter(self, ends_at: float, *, writes: bool) -> None:
         with self._changed:
-            while self._running >= self._limit:
+            while self._running >= self._limit or (writes and self._writing >= self._max_writers):
                 left = ends_at - self._clock()
                 if left <= 0 or not self._changed.wait(left):
-                    raise _busy()
+                    raise busy()
             self._running += 1
+            self._writing += writes
 
     def _take_token(self, ends_at: float) -> float:
         """Reserve the next token and give the seconds until it is there.
@@ -123,12 +140,13 @@ class LocalThrottle:
             self._counted_at = now
             wait = max(0.0, (1.0 - self._tokens) / self._rate)
             if now + wait > ends_at:
-                raise _busy()
+                raise busy()
             self._tokens -= 1.0
             return wait
 
 
-def _busy() -> RetryLater:
+def busy() -> RetryLater:
+    """Give the error for a call that found no room in time; it was not sent."""
     return RetryLater(
         "our own budget for this 1C base is used up by other calls",
         code="ONEC_BUSY",
@@ -143,9 +161,12 @@ _shared: dict[tuple[str, str], LocalThrottle] = {}
 _shared_lock = threading.Lock()
 
 
-def shared_throttle(url: str, user: str, *, rate_per_second: float, max_calls: int) -> LocalThrottle:
+def shared_throttle(
+    url: str, user: str, *, rate_per_second: float, max_calls: int, max_writers: int = 1
+) -> LocalThrottle:
     """Give the one throttle of this process for this base and user; the limits of the first caller count."""
     with _shared_lock:
         return _shared.setdefault(
-            (url, user), LocalThrottle(rate_per_second=rate_per_second, max_calls=max_calls)
+            (url, user),
+            LocalThrottle(rate_per_second=rate_per_second, max_calls=max_calls, max_writers=max_writers),
         )

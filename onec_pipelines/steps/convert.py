@@ -24,6 +24,7 @@ from onec_pipelines.steps import transforms
 _GUID = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _DATETIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}$"
 _EMPTY_DATE = "0001-01-01T00:00:00"
+_UTC = ZoneInfo("UTC")
 # Wide enough for every Число of 1C (31 digits, 10 of them after the point) without loss.
 DECIMAL = pa.decimal128(38, 10)
 TIMESTAMP = pa.timestamp("s", tz="UTC")
@@ -93,11 +94,11 @@ def _transformed(text: pa.Array, field: Field) -> Converted:
     if field.transform is None:
         return Converted(array=transforms.strip(text), failures=[])
     after = transforms.apply(field.transform, text)
-    if field.transform.startswith(("strip", "clean")):
+    if field.transform.startswith(("strip", "lower", "clean")) or field.transform in transforms.LENIENT:
         return Converted(array=after, failures=[])
-    return _refused(
-        transforms.strip(text), after, field, rule="known_value", reason="not a value we know for this field"
-    )
+    before = transforms.strip(text)
+    before = pc.if_else(pc.equal(before, _EMPTY_DATE), pa.scalar(None, pa.string()), before)
+    return _refused(before, after, field, rule="known_value", reason="not a value we know for this field")
 
 
 def _decimal(values: Sequence[Any], field: Field, _zone: ZoneInfo) -> Converted:
@@ -140,6 +141,8 @@ def _boolean(values: Sequence[Any], _field: Field, _zone: ZoneInfo) -> Converted
 
 
 def _timestamp(values: Sequence[Any], field: Field, zone: ZoneInfo) -> Converted:
+    if field.transform == "in_utc":
+        zone = _UTC
     text = _text_array(values)
     wanted = pc.if_else(pc.equal(text, _EMPTY_DATE), pa.scalar(None, pa.string()), text)
     shaped = pc.if_else(pc.match_substring_regex(wanted, _DATETIME), wanted, pa.scalar(None, pa.string()))

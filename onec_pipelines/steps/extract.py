@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from onec_pipelines.errors import Stop
@@ -15,9 +15,11 @@ from onec_pipelines.onec.connection import MEBIBYTE
 from onec_pipelines.onec.decode import DecodedPage, check_json, decode_json, split_rows
 from onec_pipelines.onec.metadata_model import Metadata
 from onec_pipelines.onec.paging import PageCursor, PagePolicy, PageRows, read_pages
-from onec_pipelines.onec.query import SetQuery, guid, virtual_table
+from onec_pipelines.onec.query import SetQuery, all_of, virtual_table
 from onec_pipelines.spec import Entity, Reading
 from onec_pipelines.steps.resolve import Plan, published, resolve
+from onec_pipelines.steps.virtual import address
+from onec_pipelines.steps.windows import Window
 
 # What pandera and COPY like best (PERFORMANCE §3, §6).
 GROUP_ROWS = 10_000
@@ -43,12 +45,12 @@ class Fetched:
     """One answer and its rows. `cursor` says where the part goes on after this page; it is None for the last page of a part.
 
     `counts` are 1C's own counts before and after, on the last page of a paged part. `body` goes to the raw
-    layer; it is None for what is there already.
+    layer; it is None for what is there already, and so is `answer` for the end of a window without rows.
     """
 
     part: str
     index: int
-    answer: Answer = field(repr=False)
+    answer: Answer | None = field(repr=False)
     page: DecodedPage = field(repr=False)
     cursor: PageCursor | None
     counts: tuple[int | None, int | None] = (None, None)
@@ -69,12 +71,17 @@ class Resume:
 
 
 def choose_resource(client: OnecClient, plan: Plan, alternatives: Sequence[str]) -> str:
-    """The first published alternative whose virtual table has rows; the preferred one when none has (PROTOCOL §11.4)."""
+    """The first published alternative that has rows; the preferred one when none has (PROTOCOL §11.4)."""
     function = plan.entity.source.function
-    if function is None or len(alternatives) == 1:
+    if len(alternatives) == 1:
         return plan.resource
     for resource in alternatives:
-        answer = client.get(virtual_table(resource, function, top=1))
+        target = (
+            virtual_table(resource, function, top=1)
+            if function
+            else SetQuery(resource=resource, top=1).target()
+        )
+        answer = client.get(target)
         if b"{" in answer.body.partition(b'"value"')[2]:
             return resource
     return plan.resource
@@ -90,13 +97,15 @@ def make_plan(entity: Entity, client: OnecClient, metadata: Metadata) -> Plan:
 def extract(
     client: OnecClient, plan: Plan, *, parts: Sequence[str], pressure: Pressure, resume: Resume
 ) -> Generator[Fetched]:
-    """Read the source to its end. `parts` are the keys that split it (one empty string when it is not split)."""
+    """Read the source to its end. `parts` are the keys or names of windows that split it (one empty string when it is not split)."""
     todo = [part for part in parts if part not in resume.parts_done]
     if plan.entity.source.reading is Reading.WHOLE:
         yield from _read_whole(client, plan, todo, pressure, resume.known_bodies)
         return
     for part in todo:
         yield from _read_paged(client, plan, part, pressure, resume)
+        # The cursor is of the first part that was not done.
+        resume = replace(resume, cursor=None)
 
 
 def _read_paged(
@@ -116,11 +125,10 @@ def _read_paged(
             payload=(page, pack(answer.body, resume.known_bodies)),
         )
 
-    query = SetQuery(resource=plan.resource, select=plan.select, filter=plan.entity.source.filter)
     policy = PagePolicy(rows=pressure.page_rows, max_rows=max(pressure.page_rows, _MAX_ROWS))
     with read_pages(
         client,
-        query,
+        part_query(client, plan, part, plan.select),
         key=plan.key,
         rows_of=rows_of,
         policy=policy,
@@ -142,6 +150,28 @@ def _read_paged(
                 counts=(None, None) if following is not None else (proof.count_before, proof.count_after),
             )
             held = following
+        proof = pages.completeness
+        if part and proof.pages == 0:
+            yield Fetched(
+                part=part,
+                index=0,
+                answer=None,
+                page=decode_json(b'{"value": []}', plan.shape),
+                cursor=None,
+                counts=(proof.count_before, proof.count_after),
+            )
+
+
+def part_query(client: OnecClient, plan: Plan, part: str, select: Sequence[str]) -> SetQuery:
+    """What is asked for a part of a set: everything, or the rows of the window that the part names, in the order of time."""
+    source = plan.entity.source
+    query = SetQuery(resource=plan.resource, select=tuple(select), filter=source.filter)
+    if not part or source.window is None:
+        return query
+    wire = dict(plan.columns)[source.window]
+    rest = tuple(name for name in plan.key if name != wire)
+    within = Window.named(part).condition(wire, client.connection.zone)
+    return replace(query, filter=all_of(source.filter, within), orderby=(wire, *rest))
 
 
 def _key_columns(plan: Plan) -> list[str]:
@@ -186,18 +216,9 @@ def _read_whole(
 def _get_table(
     client: OnecClient, plan: Plan, part: str, known_bodies: frozenset[bytes]
 ) -> tuple[Answer, Body]:
-    source = plan.entity.source
-    condition = f"{source.split.field} eq {guid(part)}" if source.split else None
-    address = virtual_table(
-        plan.resource,
-        source.function or "",
-        condition=condition,
-        dimensions=source.dimensions,
-        select=plan.select,
-        filter=source.filter,
-    )
+    target = address(plan, zone=client.connection.zone, parts=(part,))
     answer = client.get(
-        address, max_bytes=client.connection.max_table_bytes, check=lambda answer: check_json(answer.body)
+        target, max_bytes=client.connection.max_table_bytes, check=lambda answer: check_json(answer.body)
     )
     return answer, pack(answer.body, known_bodies)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from onec_pipelines.ledger.raw_pages import Body, NewPage
+from onec_pipelines.onec.answers import Answer
 from onec_pipelines.onec.connection import MEBIBYTE
 from onec_pipelines.onec.decode import concat
 from onec_pipelines.onec.paging import PageCursor
@@ -26,7 +27,8 @@ class Group:
     """Pages of one part that are checked and stored together.
 
     `pages` are those of the raw layer that begin in this group; `cursor` says where the part goes on, None at its end; `counts` are 1C's
-    counts before and after, at the end of a paged part.
+    counts before and after, at the end of a paged part. `asked` are the keys for which the group is the whole truth: a row of theirs that
+    is not in it is gone from 1C.
     """
 
     part: str
@@ -34,6 +36,7 @@ class Group:
     checked: Checked = field(repr=False)
     cursor: PageCursor | None
     counts: tuple[int | None, int | None]
+    asked: tuple[str, ...] = ()
 
     @property
     def expected(self) -> int | None:
@@ -51,7 +54,11 @@ def _checked(pages: Iterable[Fetched], plan: Plan, zone: ZoneInfo) -> Iterator[G
         last = together[-1]
         yield Group(
             part=last.part,
-            pages=tuple(_new_page(page, page.body) for page in together if page.body is not None),
+            pages=tuple(
+                _new_page(page, page.answer, page.body)
+                for page in together
+                if page.answer is not None and page.body is not None
+            ),
             checked=validate(concat([page.page for page in together]), plan, zone),
             cursor=last.cursor,
             counts=last.counts,
@@ -72,14 +79,14 @@ def _grouped(pages: Iterable[Fetched]) -> Iterator[list[Fetched]]:
         yield together
 
 
-def _new_page(page: Fetched, body: Body) -> NewPage:
+def _new_page(page: Fetched, answer: Answer, body: Body) -> NewPage:
     return NewPage(
         part=page.part,
         page_index=page.index,
-        request=page.answer.request,
+        request=answer.request,
         format=page.format,
-        requested_at=page.answer.requested_at,
-        elapsed_seconds=page.answer.elapsed_seconds,
+        requested_at=answer.requested_at,
+        elapsed_seconds=answer.elapsed_seconds,
         row_count=page.page.row_count,
         body=body,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any, Self
 
@@ -11,63 +12,32 @@ import psycopg
 from onec_pipelines.db.engine import Database, driver_connection
 from onec_pipelines.errors import Stop
 from onec_pipelines.ledger import audit, clean_rows, jobs, quarantine, raw_pages, scans
-from onec_pipelines.ledger.clean_rows import Written
+from onec_pipelines.ledger.clean_rows import Scope, Written
 from onec_pipelines.ledger.quarantine import QuarantinedRow
 from onec_pipelines.ledger.scans import Checkpoint
 from onec_pipelines.onec.paging import PageCursor
 from onec_pipelines.spec import Reading
+from onec_pipelines.steps.demand import asked_field
 from onec_pipelines.steps.extract import Resume
 from onec_pipelines.steps.grouping import Group
 from onec_pipelines.steps.resolve import Plan
-from onec_pipelines.steps.sweep import Finished, finish_scan
+from onec_pipelines.steps.sweep import Finished, check_brake, finish_scan, suspects
 from onec_pipelines.steps.validate import Reject
 
 Tx = psycopg.Connection[Any]
 
 
-class Scan:
-    """One reading of an entity, as it is stored group by group. Made by `open` (continuing an interrupted one) or `replaying`."""
+class Loader:
+    """Stores the page groups of a reading one by one, each in one transaction. Its children say what else belongs into that transaction."""
 
-    def __init__(
-        self, database: Database, plan: Plan, *, system_name: str, job_id: int, checkpoint: Checkpoint | None
-    ) -> None:
+    action = "page_group_stored"
+    rewrites = False
+
+    def __init__(self, database: Database, plan: Plan, *, system_name: str, job_id: int) -> None:
         self._database = database
         self._plan = plan
         self._system_name = system_name
         self._job_id = job_id
-        self._checkpoint = checkpoint
-
-    @classmethod
-    def open(cls, database: Database, plan: Plan, *, system_name: str, job_id: int) -> Self:
-        """Continue the entity's interrupted scan if it asked for the same, else begin a new one."""
-        entity = plan.entity.name
-        with database.transaction() as connection:
-            tx = driver_connection(connection)
-            checkpoint = scans.resume(tx, system_name, entity, plan.fingerprint)
-            if checkpoint is None:
-                checkpoint = scans.begin(tx, system_name, entity, plan=plan.fingerprint, scan_id=job_id)
-        return cls(database, plan, system_name=system_name, job_id=job_id, checkpoint=checkpoint)
-
-    @classmethod
-    def replaying(cls, database: Database, plan: Plan, *, system_name: str, job_id: int) -> Self:
-        """Store into clean only: the pages are in raw already and prove nothing new about what 1C holds now."""
-        return cls(database, plan, system_name=system_name, job_id=job_id, checkpoint=None)
-
-    @property
-    def resume(self) -> Resume:
-        """Where the reading goes on, and which pages need not be stored again."""
-        with self._database.transaction() as connection:
-            known = raw_pages.known_bodies(
-                driver_connection(connection), self._system_name, self._plan.entity.name
-            )
-        if self._checkpoint is None:
-            return Resume(known_bodies=known)
-        cursor = self._checkpoint.cursor
-        return Resume(
-            parts_done=self._checkpoint.parts_done,
-            cursor=None if cursor is None else PageCursor(**{**cursor, "tail": tuple(cursor["tail"])}),
-            known_bodies=known,
-        )
 
     def store(self, group: Group) -> Written:
         """One transaction: raw pages, quarantine, clean rows, checkpoint, counts and audit."""
@@ -75,22 +45,17 @@ class Scan:
         with self._database.transaction() as connection:
             tx = driver_connection(connection)
             digest = self._store_raw(tx, group)
-            self._quarantine(tx, checked.rejects, digest)
-            clean_rows.stage(tx, entity, checked.table, checked.sections)
+            self._quarantine(tx, self._stage(tx, group), digest)
             written = clean_rows.merge(
-                tx,
-                entity,
-                system_name=self._system_name,
-                job_id=self._job_id,
-                everything=self._checkpoint is None,
+                tx, entity, system_name=self._system_name, job_id=self._job_id, everything=self.rewrites
             )
             quarantine.resolve_staged(tx, entity, self._system_name)
-            checkpoint = self._advance(tx, group)
+            written = replace(written, gone=self._advance(tx, group))
             jobs.progress(tx, self._job_id, processed=checked.rows_in, failed=len(checked.rejects))
             audit.record(
                 tx,
                 system_name=self._system_name,
-                action="page_group_stored" if checkpoint else "page_group_replayed",
+                action=self.action,
                 entity=entity.name,
                 job_id=self._job_id,
                 details={
@@ -101,38 +66,36 @@ class Scan:
                     "duplicates": checked.duplicates,
                     "new": written.new,
                     "changed": written.changed,
+                    "gone": written.gone,
                     "sha256": digest.hex() if digest else None,
                 },
             )
-        self._checkpoint = checkpoint
+        self._committed()
         return written
 
-    def finish(self, *, brake: bool = True) -> Finished:
-        """The reading is over: prove it complete, mark what is gone, keep what a replay needs.
+    def _scan_id(self) -> int | None:
+        """The scan to which the stored pages belong; None when they are stored already."""
+        return self._job_id
 
-        Without the `brake` any number of rows may be gone.
-        """
-        assert self._checkpoint is not None, "a replay proves nothing"  # noqa: S101 - a mistake of ours
-        try:
-            with self._database.transaction() as connection:
-                return finish_scan(
-                    driver_connection(connection),
-                    self._plan,
-                    self._checkpoint,
-                    system_name=self._system_name,
-                    job_id=self._job_id,
-                    brake=brake,
-                )
-        except Stop:
-            # Continued, this scan would meet the brake again without asking 1C: the next run reads anew.
-            with self._database.transaction() as connection:
-                scans.forget(driver_connection(connection), self._system_name, self._plan.entity.name)
-            raise
+    def _stage(self, tx: Tx, group: Group) -> Sequence[Reject]:
+        """Put the group's rows into the temporary tables of the transaction; gives the rejects that go to quarantine."""
+        clean_rows.stage(tx, self._plan.entity, group.checked.table, group.checked.sections)
+        return group.checked.rejects
+
+    def _advance(self, tx: Tx, group: Group) -> int:
+        """What else the transaction does once the rows are in clean; gives the number of rows that are gone."""
+        del tx, group
+        return 0
+
+    def _committed(self) -> None:
+        """The transaction is through."""
 
     def _store_raw(self, tx: Tx, group: Group) -> bytes | None:
         digest: bytes | None = None
-        if self._checkpoint is None:
+        scan_id = self._scan_id()
+        if scan_id is None or not group.pages:
             return None
+        raw_pages.keep_plan(tx, self._plan.fingerprint, self._plan.document)
         for page in group.pages:
             digest = raw_pages.store(
                 tx,
@@ -140,7 +103,8 @@ class Scan:
                 system_name=self._system_name,
                 entity=self._plan.entity.name,
                 job_id=self._job_id,
-                scan_id=self._checkpoint.scan_id,
+                scan_id=scan_id,
+                plan=self._plan.fingerprint,
             )
         return digest
 
@@ -153,6 +117,7 @@ class Scan:
                     for f in reject.failures
                 ],
                 source_row=reject.source_row,
+                data_version=reject.data_version,
             )
             for reject in rejects
         ]
@@ -165,15 +130,174 @@ class Scan:
             body_sha256=digest,
         )
 
-    def _advance(self, tx: Tx, group: Group) -> Checkpoint | None:
-        if self._checkpoint is None:
-            return None
+
+class Replay(Loader):
+    """Stores into clean only: the pages are in raw already and prove nothing new about what 1C holds now.
+
+    Rows and rejects whose keys are in the table `newer` are left out: 1C said something else of them later.
+    """
+
+    action = "page_group_replayed"
+    rewrites = True
+
+    def __init__(
+        self, database: Database, plan: Plan, *, system_name: str, job_id: int, newer: str | None = None
+    ) -> None:
+        super().__init__(database, plan, system_name=system_name, job_id=job_id)
+        self._newer = newer
+
+    def _scan_id(self) -> int | None:
+        return None
+
+    def _stage(self, tx: Tx, group: Group) -> Sequence[Reject]:
+        rejects = super()._stage(tx, group)
+        if self._newer is None:
+            return rejects
+        clean_rows.unstage(tx, self._plan.entity, self._newer)
+        keys = {quarantine.row_key(reject.external_key): reject for reject in rejects}
+        known = scans.among(tx, self._newer, list(keys))
+        return [reject for key, reject in keys.items() if key not in known]
+
+
+class Demand(Loader):
+    """Stores what was asked for by key: what 1C did not answer with is gone. No checkpoint: each group is whole in itself."""
+
+    def __init__(
+        self, database: Database, plan: Plan, *, system_name: str, job_id: int, brake: bool = True
+    ) -> None:
+        super().__init__(database, plan, system_name=system_name, job_id=job_id)
+        self._brake = brake
+
+    def _advance(self, tx: Tx, group: Group) -> int:
+        if not group.asked:
+            return 0
+        entity, rejects = self._plan.entity, group.checked.rejects
+        rejected = [quarantine.row_key(reject.external_key) for reject in rejects]
+        if entity.key == ("ref",):
+            quarantine.resolve_gone(tx, entity, self._system_name, sorted(set(group.asked) - set(rejected)))
+
+        def may_go(gone: int) -> None:
+            if self._brake:
+                check_brake(tx, entity, gone, system_name=self._system_name)
+
+        return clean_rows.mark_gone(
+            tx,
+            entity,
+            asked_field(entity),
+            system_name=self._system_name,
+            job_id=self._job_id,
+            asked=group.asked,
+            rejected=rejected,
+            may_go=may_go,
+        )
+
+
+class Scan(Loader):
+    """One reading of an entity to its end, with a checkpoint in each transaction. Made by `open`, which continues an interrupted one."""
+
+    def __init__(
+        self, database: Database, plan: Plan, *, system_name: str, job_id: int, checkpoint: Checkpoint
+    ) -> None:
+        super().__init__(database, plan, system_name=system_name, job_id=job_id)
+        self._checkpoint = checkpoint
+        self._pending = checkpoint
+
+    @classmethod
+    def open(
+        cls,
+        database: Database,
+        plan: Plan,
+        *,
+        system_name: str,
+        job_id: int,
+        parts: Sequence[str] = (),
+        kind: str = scans.WHOLE,
+    ) -> Self:
+        """Continue the entity's interrupted scan of this kind if it asked for the same in the same `parts`, else begin a new one."""
+        entity = plan.entity.name
+        asked = " ".join((plan.fingerprint, *parts[:2], *parts[-1:]))
+        with database.transaction() as connection:
+            tx = driver_connection(connection)
+            checkpoint = scans.resume(tx, system_name, entity, asked, kind)
+            if checkpoint is None:
+                checkpoint = scans.begin(tx, system_name, entity, plan=asked, scan_id=job_id, kind=kind)
+        return cls(database, plan, system_name=system_name, job_id=job_id, checkpoint=checkpoint)
+
+    @property
+    def resume(self) -> Resume:
+        """Where the reading goes on, and which pages need not be stored again."""
+        with self._database.transaction() as connection:
+            known = raw_pages.known_bodies(
+                driver_connection(connection), self._system_name, self._plan.entity.name
+            )
+        cursor = self._checkpoint.cursor
+        return Resume(
+            parts_done=self._checkpoint.parts_done,
+            cursor=None if cursor is None else PageCursor(**{**cursor, "tail": tuple(cursor["tail"])}),
+            known_bodies=known,
+        )
+
+    def suspects(self, scope: Scope, *, brake: bool) -> list[str]:
+        """Objects of the window that a complete reading of it did not show (see `sweep.suspects`)."""
+        with self._forgotten_at_the_brake(), self._database.transaction() as connection:
+            return suspects(
+                driver_connection(connection),
+                self._plan,
+                self._checkpoint,
+                system_name=self._system_name,
+                scope=scope,
+                brake=brake,
+            )
+
+    def finish(
+        self,
+        *,
+        brake: bool = True,
+        scope: Scope | None = None,
+        settled: int | None = None,
+        whole: bool = True,
+    ) -> Finished:
+        """The reading is over: prove it complete, mark what is gone, keep what a replay needs (see `finish_scan`).
+
+        Without the `brake` any number of rows may be gone.
+        """
+        with self._forgotten_at_the_brake(), self._database.transaction() as connection:
+            return finish_scan(
+                driver_connection(connection),
+                self._plan,
+                self._checkpoint,
+                system_name=self._system_name,
+                job_id=self._job_id,
+                brake=brake,
+                scope=scope,
+                settled=settled,
+                whole=whole,
+            )
+
+    @contextmanager
+    def _forgotten_at_the_brake(self) -> Iterator[None]:
+        try:
+            yield
+        except Stop:
+            # Continued, this scan would meet the brake again without asking 1C: the next run reads anew.
+            entity, kind = self._plan.entity.name, self._checkpoint.kind
+            with self._database.transaction() as connection:
+                scans.forget(driver_connection(connection), self._system_name, entity, kind)
+            raise
+
+    def _scan_id(self) -> int | None:
+        return self._checkpoint.scan_id
+
+    def _committed(self) -> None:
+        self._checkpoint = self._pending
+
+    def _advance(self, tx: Tx, group: Group) -> int:
         before, entity = self._checkpoint, self._plan.entity
         keys = [quarantine.row_key(reject.external_key) for reject in group.checked.rejects]
         seen = scans.note_seen(tx, entity, before, keys)
         is_end = group.cursor is None
         whole = entity.source.reading is Reading.WHOLE
-        checkpoint = replace(
+        self._pending = replace(
             before,
             parts_done=(*before.parts_done, group.part) if is_end else before.parts_done,
             part=group.part,
@@ -183,8 +307,13 @@ class Scan:
             rejected=before.rejected + len(group.checked.rejects),
             pages=before.pages + len(group.pages),
             seen=before.seen + seen,
-            count_before=group.counts[0] if is_end else before.count_before,
-            count_after=group.counts[1] if is_end else before.count_after,
+            count_before=_sum(before.count_before, group.counts[0]) if is_end else before.count_before,
+            count_after=_sum(before.count_after, group.counts[1]) if is_end else before.count_after,
         )
-        scans.save(tx, self._system_name, entity.name, checkpoint)
-        return checkpoint
+        scans.save(tx, self._system_name, entity.name, self._pending)
+        return 0
+
+
+def _sum(before: int | None, count: int | None) -> int | None:
+    """1C's counts of several windows; unknown as long as none has been counted."""
+    return before if count is None else count + (before or 0)

@@ -149,7 +149,8 @@ def asked_for(entity: Entity) -> tuple[str, ...]:
     """Properties that stand in the request itself beside the fields: what the source is narrowed and split by."""
     source = entity.source
     only = (source.only[0],) if source.only else ()
-    return (*only, source.split.field) if source.split else only
+    # A dimension of several types is a required field of its own, under either name.
+    return (*only, source.split.field) if source.split and source.split.composite is None else only
 
 
 def choices(entity: Entity, resource: str, metadata: Metadata) -> Choice:

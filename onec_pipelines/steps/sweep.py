@@ -9,6 +9,7 @@ import psycopg
 
 from onec_pipelines.errors import Stop
 from onec_pipelines.ledger import audit, clean_rows, quarantine, scans
+from onec_pipelines.ledger.clean_rows import Scope
 from onec_pipelines.ledger.scans import Checkpoint
 from onec_pipelines.spec import Entity, Reading
 from onec_pipelines.steps.resolve import Plan
@@ -16,9 +17,11 @@ from onec_pipelines.steps.resolve import Plan
 Tx = psycopg.Connection[Any]
 # Fewer rows than this may vanish without asking: a small catalog would trip over any share.
 _FREE_ROWS = 10
-# An object is believed gone when two complete readings in a row did not show it; a virtual table is one consistent answer, and there
-# absence is the way in which 1C says zero (PROTOCOL §6).
-_SWEEPS = {Reading.PAGED: 2, Reading.WHOLE: 1}
+SWEEPS = {Reading.PAGED: 2, Reading.WHOLE: 1}
+"""After how many complete readings in a row that did not show it a row is believed gone.
+
+A virtual table is one consistent answer, and there absence is the way in which 1C says zero (PROTOCOL §6).
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,25 +39,41 @@ class Finished:
 
 
 def finish_scan(
-    tx: Tx, plan: Plan, checkpoint: Checkpoint, *, system_name: str, job_id: int, brake: bool = True
+    tx: Tx,
+    plan: Plan,
+    checkpoint: Checkpoint,
+    *,
+    system_name: str,
+    job_id: int,
+    brake: bool = True,
+    scope: Scope | None = None,
+    settled: int | None = None,
+    whole: bool = True,
 ) -> Finished:
-    """Judge the reading; only a complete one may say that something is gone. Raises Stop DELETION_BRAKE without deleting anything."""
+    """Judge the reading; only a complete one may say that something is gone. Raises Stop DELETION_BRAKE without deleting anything.
+
+    `scope` says which rows of clean it was about (None = all), `settled` how many were found gone by asking for them by key: then absence
+    needs no counting. Only a `whole` reading closes entries of the quarantine and is what a replay begins with.
+    """
     entity = plan.entity
     distinct = scans.distinct_seen(tx, checkpoint)
     complete, reason = verdict(entity, checkpoint, distinct)
-    absent = deleted = 0
-    if complete:
+    absent = deleted = settled or 0
+    if complete and settled is None:
         if brake:
-            _brake(tx, entity, checkpoint, system_name)
+            _brake(tx, entity, checkpoint, system_name, scope)
         gone = clean_rows.mark_absent(
             tx,
             entity,
             checkpoint.table,
             system_name=system_name,
             job_id=job_id,
-            sweeps=_SWEEPS[entity.source.reading],
+            scan_id=checkpoint.scan_id,
+            sweeps=SWEEPS[entity.source.reading],
+            scope=scope,
         )
         absent, deleted = gone.missed, gone.deleted
+    if complete and whole:
         quarantine.resolve_unseen(tx, entity, checkpoint.table, system_name)
     summary = {
         "complete": complete,
@@ -65,7 +84,8 @@ def finish_scan(
         "absent": absent,
         "deleted": deleted,
     }
-    scans.end(tx, system_name, entity.name, checkpoint, {**summary, "plan": plan.document})
+    kind = scans.COMPLETE if whole else scans.PARTIAL
+    scans.end(tx, system_name, entity.name, checkpoint, {**summary, "plan": plan.document}, kind=kind)
     audit.record(
         tx,
         system_name=system_name,
@@ -80,6 +100,24 @@ def finish_scan(
         rows=distinct,
         absent=absent,
         deleted=deleted,
+    )
+
+
+def suspects(
+    tx: Tx, plan: Plan, checkpoint: Checkpoint, *, system_name: str, scope: Scope, brake: bool = True
+) -> list[str]:
+    """Objects of the window that a complete reading of it did not show: gone, or dated otherwise now. Only their keys can tell.
+
+    Nothing for an incomplete reading. Raises Stop DELETION_BRAKE when there are too many.
+    """
+    entity = plan.entity
+    complete, _ = verdict(entity, checkpoint, scans.distinct_seen(tx, checkpoint))
+    if not complete:
+        return []
+    if brake:
+        _brake(tx, entity, checkpoint, system_name, scope)
+    return clean_rows.unseen(
+        tx, entity, checkpoint.table, system_name=system_name, scan_id=checkpoint.scan_id, scope=scope
     )
 
 
@@ -98,8 +136,21 @@ def verdict(entity: Entity, checkpoint: Checkpoint, distinct: int) -> tuple[bool
     return True, f"{words}, 1C counts {after}"
 
 
-def _brake(tx: Tx, entity: Entity, checkpoint: Checkpoint, system_name: str) -> None:
-    live, absent = clean_rows.absent_share(tx, entity, checkpoint.table, system_name=system_name)
+def check_brake(tx: Tx, entity: Entity, gone: int, *, system_name: str) -> None:
+    """Raise Stop DELETION_BRAKE when more rows are gone than the entity allows of its live ones."""
+    if gone > _FREE_ROWS:
+        live = clean_rows.live_count(tx, entity, system_name=system_name)
+        _judge(entity, live, gone)
+
+
+def _brake(tx: Tx, entity: Entity, checkpoint: Checkpoint, system_name: str, scope: Scope | None) -> None:
+    live, absent = clean_rows.absent_share(
+        tx, entity, checkpoint.table, system_name=system_name, scan_id=checkpoint.scan_id, scope=scope
+    )
+    _judge(entity, live, absent)
+
+
+def _judge(entity: Entity, live: int, absent: int) -> None:
     if absent > _FREE_ROWS and absent > live * entity.max_absent_share:
         raise Stop(
             f"{absent} of {live} rows of {entity.name} are gone from 1C, more than {entity.max_absent_share:.0%}",

@@ -11,6 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from onec_pipelines.steps.code_tables import CODE_TABLES
+from onec_pipelines.steps.people_transforms import PEOPLE_LENIENT, PEOPLE_TABLES, PEOPLE_TRANSFORMS
+
 Transform = Callable[[pa.Array], pa.Array]
 
 # Control characters, the byte order mark, zero-width and bidirectional marks: never wanted in a shop (RELIABILITY C-4 #24).
@@ -23,6 +26,16 @@ ZERO_GUID = "00000000-0000-0000-0000-000000000000"
 def strip(values: pa.Array) -> pa.Array:
     """Text without spaces around it; fixed-length strings come padded (PROTOCOL §1.5); empty becomes null."""
     return _empty_to_null(pc.utf8_trim_whitespace(values))
+
+
+def lower(values: pa.Array) -> pa.Array:
+    """Text without spaces around it, in small letters; empty becomes null."""
+    return strip(pc.utf8_lower(values))
+
+
+def in_utc(values: pa.Array) -> pa.Array:
+    """A time that 1C keeps in UTC (`…Универсальная`): it is not shifted by the zone of the base."""
+    return strip(values)
 
 
 def clean_text(values: pa.Array) -> pa.Array:
@@ -75,9 +88,13 @@ def _any_matches(values: pa.Array, pattern: str) -> bool:
 
 TRANSFORMS: dict[str, Transform] = {
     "strip": strip,
+    "lower": lower,
+    "in_utc": in_utc,
     "clean_text": clean_text,
     "clean_long_text": clean_long_text,
     "guid_or_null": guid_or_null,
+    **PEOPLE_TRANSFORMS,
+    **{name: mapped(table, others=True) for name, table in PEOPLE_TABLES.items()},
     # PROTOCOL §11.2: ТипНоменклатуры
     "product_type": mapped(
         {
@@ -124,14 +141,18 @@ TRANSFORMS: dict[str, Transform] = {
         },
         others=True,
     ),
+    # PROTOCOL §11.3: ТипХраненияФайла; a later release has more kinds, which pass under their own names
+    "file_storage": mapped({"ВИнформационнойБазе": "infobase", "ВТомахНаДиске": "volume"}, others=True),
     # PROTOCOL §11.5: ТипСклада
     "warehouse_type": mapped({"ОптовыйСклад": "wholesale", "РозничныйМагазин": "retail"}, others=True),
     # ТипИзмеряемойВеличины: its members are not in PROTOCOL, so that an unknown one passes under its own name
     "measure": mapped(
         {"Вес": "mass", "Длина": "length", "Объем": "volume", "Площадь": "area", "Время": "time"}, others=True
     ),
+    # Statuses, states and forms of documents: a document is never refused for a new name.
+    **{name: mapped(table, others=True) for name, table in CODE_TABLES.items()},
 }
-LENIENT = frozenset({"guid_or_null"})
+LENIENT = frozenset({"guid_or_null"}) | PEOPLE_LENIENT
 """Transforms whose null is an answer, not a refusal."""
 
 

@@ -35,11 +35,12 @@ _MASK = "***"
 
 @dataclass(frozen=True, kw_only=True)
 class Reject:
-    """A row that may not pass: its key as text, everything that is wrong with it, and the row itself as JSON text."""
+    """A row that may not pass: its key as text, everything that is wrong with it, the row itself as JSON text, an object's version."""
 
     external_key: str
     failures: tuple[Failure, ...]
     source_row: str
+    data_version: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,9 +197,15 @@ def _rejects(table: pa.Table, failures: list[Failure], entity: Entity, page: Dec
             external_key=_external_key(table, row, entity, page, refused),
             failures=tuple(found),
             source_row=page.source_row(row) if not _has_pii(entity) else "{}",
+            data_version=_version(table, row),
         )
         for row, found in sorted(by_row.items())
     ]
+
+
+def _version(table: pa.Table, row: int) -> str | None:
+    held = table["data_version"][row].as_py() if "data_version" in table.column_names else None
+    return None if held is None else _storable(str(held))
 
 
 def _masked(failure: Failure, entity: Entity) -> Failure:

@@ -230,3 +230,14 @@ def test_the_example_file_is_complete_and_loads(tmp_path: Path, monkeypatch: pyt
     assert load_settings().system == "ut"
     for field in Settings.model_fields:
         assert f"ONEC_{field.upper()}=" in example
+
+
+@pytest.mark.parametrize("hours", ["", "02:00-04:00", "23:30-00:15, 02:00-04:00"])
+def test_quiet_hours_are_spans_of_a_clock(hours: str) -> None:
+    assert load_settings({"ONEC_QUIET_HOURS": hours}, require_onec=False).quiet_hours == hours
+
+
+@pytest.mark.parametrize("hours", ["2-4", "02:00", "25:00-26:00", "02:00-02:00", "night"])
+def test_other_quiet_hours_are_refused(hours: str) -> None:
+    with pytest.raises(Stop, match="ONEC_QUIET_HOURS"):
+        load_settings({"ONEC_QUIET_HOURS": hours}, require_onec=False)

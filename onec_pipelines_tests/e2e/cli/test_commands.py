@@ -33,7 +33,11 @@ def test_one_failing_entity_does_not_stop_the_others(onec, shop, database_url):
     control(
         shop,
         "faults",
-        {"type": "status", "match": r"Catalog_Производители\?", "attributes": {"status": 401}},
+        {
+            "type": "odata_error",
+            "match": r"Catalog_Производители\?",
+            "attributes": {"status": 401, "code": "20", "message": "Ошибка прав доступа"},
+        },
     )
 
     result = onec("sync", "currencies", "manufacturers", "brands", "--json")
@@ -41,7 +45,7 @@ def test_one_failing_entity_does_not_stop_the_others(onec, shop, database_url):
     document = json.loads(result.stdout)
     assert result.exit_code == 1
     assert document["ok"] is False
-    assert document["errors"]["manufacturers"]["code"] == "ONEC_AUTH"
+    assert document["errors"]["manufacturers"]["code"] == "ONEC_RIGHTS"
     assert set(document["entities"]) == {"currencies", "brands"}
     assert query(database_url, "SELECT entity_type, status FROM integ.sync_jobs ORDER BY id") == [
         ("currencies", "succeeded"),

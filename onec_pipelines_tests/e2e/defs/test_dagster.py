@@ -73,7 +73,7 @@ def test_everything_is_synced_and_recorded(home, instance, database_url):
     assert event.metadata["dagster/row_count"].value == rows
     assert "dagster/column_lineage" in event.metadata
     checked = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-    assert len(checked.records) == 3 * len(ENTITIES) + 1  # schema_drift
+    assert len(checked.records) == 3 * len(ENTITIES) + 2  # schema_drift, intake
 
 
 def test_clean_alone_is_replayed_without_1c(instance, shop):

@@ -18,8 +18,9 @@ from onec_pipelines.simulator.server import Simulator
 from onec_pipelines_tests.fixtures.pipeline import control, environment, open_fast, query, sync, value
 from onec_pipelines_tests.fixtures.state import debris_of, state_of
 
-# Paged objects with and without tabular sections, a paged register with rejects, virtual tables split by another entity.
-ENTITIES = ("currencies", "currency_rates", "units", "products", "price_types", "prices")
+# Paged objects with and without tabular sections, a paged register with rejects, virtual tables split by another entity, documents by
+# windows. After the first load units and products are read by versions, orders by those of the open horizon.
+ENTITIES = ("currencies", "currency_rates", "units", "products", "price_types", "prices", "orders")
 DRIVER = Path(__file__).with_name("killed_runs.py")
 
 
@@ -80,13 +81,25 @@ def run_jobs():
 def scenarios(copies, postgres_template, changed_shop, home, run_jobs):
     """Two beginnings: an empty database, and one that was synced before somebody worked in 1C."""
     synced = copies(postgres_template, "kill_synced")
-    variables = environment(changed_shop, synced, home)
+    variables = settings(changed_shop, synced, home)
     before = run_jobs([job(variables)])
     work_in_1c(changed_shop)
     # Deleted rows are missed for the first time here, so that the next reading is the one that deletes them.
     after = run_jobs([{**job(variables), "entities": ["units"]}])
     assert [one["code"] for one in before + after] == [0, 0]
     return {"first load": postgres_template, "changes": "kill_synced"}
+
+
+def settings(simulator, database_url, home):
+    """The simulated business stands in June 2026, which has to be within the open horizon.
+
+    How often a shared throttle asks the database depends on time, and the steps at which a run is killed are counted.
+    """
+    return {
+        **environment(simulator, database_url, home),
+        "ONEC_OPEN_DAYS": "3650",
+        "ONEC_THROTTLE": "local",
+    }
 
 
 def work_in_1c(simulator):
@@ -104,6 +117,9 @@ def work_in_1c(simulator):
     control(
         simulator, "rows/Catalog_УпаковкиЕдиницыИзмерения", {**units[0], "Ref_Key": None, "Description": "ящ"}
     )
+    edited, gone = control(simulator, "rows/Document_ЗаказКлиента?top=2")["rows"]
+    control(simulator, f"rows/Document_ЗаказКлиента/{edited['Ref_Key']}", {"Комментарий": "правка"})
+    control(simulator, f"rows/Document_ЗаказКлиента/{gone['Ref_Key']}", method="DELETE")
 
 
 def job(variables, kill_at=None):
@@ -116,7 +132,7 @@ def runs(scenarios, copies, changed_shop, home):
 
     def variables(scenario, name):
         copy = copies(scenarios[scenario], f"kill_{scenario.replace(' ', '_')}_{name}")
-        return environment(changed_shop, copy, home)
+        return settings(changed_shop, copy, home)
 
     return variables
 

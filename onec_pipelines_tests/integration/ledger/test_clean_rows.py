@@ -24,7 +24,7 @@ def read_whole(tx, entity, seen, *, sweeps=2, job=9):
         for key in seen:
             tx.execute(f"INSERT INTO {checkpoint.table} VALUES (%s)", (key,))  # noqa: S608
         return clean_rows.mark_absent(
-            tx, entity, checkpoint.table, system_name=SYSTEM, job_id=job, sweeps=sweeps
+            tx, entity, checkpoint.table, system_name=SYSTEM, job_id=job, scan_id=job, sweeps=sweeps
         )
 
 

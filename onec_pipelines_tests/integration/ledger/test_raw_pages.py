@@ -33,12 +33,16 @@ def store(tx, *pages, scan=1):
         ]
 
 
+def stored(tx, scan=1):
+    return [raw_pages.read(tx, mark.id) for mark in raw_pages.pages_since_scan(tx, SYSTEM, "brands", scan)]
+
+
 def test_a_page_comes_back_byte_for_byte(tx):
     body = b"\xef\xbb\xbf" + '{"value":[{"Ссылка":"я"}]}'.encode() + b"\x00\xff"
 
     (digest,) = store(tx, page(body, index=3, part="p"))
 
-    (back,) = raw_pages.read_scan(tx, SYSTEM, "brands", 1)
+    (back,) = stored(tx)
     assert (back.body, back.page_index, back.part, back.requested_at) == (body, 3, "p", MOMENT)
     assert digest == hashlib.sha256(body).digest()
 
@@ -57,7 +61,7 @@ def test_a_scan_is_read_in_the_order_in_which_it_came(tx):
     store(tx, page(b"b", index=1), page(b"a", index=0))
     store(tx, page(b"other"), scan=2)
 
-    assert [one.body for one in raw_pages.read_scan(tx, SYSTEM, "brands", 1)] == [b"b", b"a"]
+    assert [one.body for one in stored(tx)] == [b"b", b"a"]
 
 
 def test_a_page_that_is_rolled_back_leaves_no_body(tx):

@@ -14,9 +14,9 @@ from onec_pipelines.ledger import jobs, shop_rows
 from onec_pipelines.onec.answers import Answer
 from onec_pipelines.onec.metadata import parse_metadata
 from onec_pipelines.steps.grouping import groups
-from onec_pipelines.steps.load import Scan
+from onec_pipelines.steps.load import Replay, Scan
 from onec_pipelines.steps.packets import from_packet
-from onec_pipelines.steps.replay import stored_pages, stored_plan
+from onec_pipelines.steps.replay import stored_pages, stored_since_whole
 from onec_pipelines.steps.resolve import resolve
 
 RECORDINGS = Path(__file__).resolve().parents[4] / "shared" / "onec" / "recordings"
@@ -96,9 +96,9 @@ def test_a_stored_packet_is_replayed_without_1c(database_url: str) -> None:
         before = rows(database, "SELECT ref, name, sku, code FROM clean.products ORDER BY ref")
         rows_deleted = "DELETE FROM clean.products RETURNING 1"
         assert len(rows(database, rows_deleted)) == 5
-        plan, scan_id = stored_plan(database, BY_NAME["products"], system_name="demo85")
+        (stored,) = stored_since_whole(database, BY_NAME["products"], system_name="demo85")
         job_id = jobs.start(database, system_name="demo85", entity="products", job_type="replay", run_id=None)
-        replay = Scan.replaying(database, plan, system_name="demo85", job_id=job_id)
-        for group in groups(stored_pages(database, plan, system_name="demo85", scan_id=scan_id), plan, ZONE):
+        replay = Replay(database, stored.plan, system_name="demo85", job_id=job_id)
+        for group in groups(stored_pages(database, stored), stored.plan, ZONE):
             replay.store(group)
         assert rows(database, "SELECT ref, name, sku, code FROM clean.products ORDER BY ref") == before

@@ -10,10 +10,14 @@ import pytest
 
 from onec_pipelines.definitions import build_definitions
 from onec_pipelines.defs.assets import POOL
+from onec_pipelines.defs.images import IMAGE_FILES_KEY
 from onec_pipelines.defs.keys import METADATA_KEY, asset_key, layers_of, source_key
+from onec_pipelines.defs.partitions import today_key
+from onec_pipelines.defs.schedules import SCHEDULES
 from onec_pipelines.entities import ENTITIES
 from onec_pipelines.spec import Layer
 
+LAYERS = {asset_key(entity, layer) for entity in ENTITIES for layer in layers_of(entity)}
 WEIGHT = "import sys, onec_pipelines.definitions; sys.exit('great_expectations' in sys.modules)"
 
 
@@ -28,13 +32,13 @@ def defs():
 def steps(defs):
     """One for each entity."""
     found = [one for one in defs.assets if isinstance(one, dg.AssetsDefinition)]
-    return [one for one in found if METADATA_KEY not in one.keys]
+    return [one for one in found if LAYERS & one.keys]
 
 
 def test_every_layer_of_every_entity_is_an_asset(defs):
     keys = {spec.key for spec in defs.resolve_all_asset_specs()}
 
-    assert {asset_key(entity, layer) for entity in ENTITIES for layer in layers_of(entity)} <= keys
+    assert keys >= LAYERS
     assert {source_key(entity) for entity in ENTITIES} <= keys
 
 
@@ -84,7 +88,49 @@ def test_jobs_select_whole_entities(defs, job):
 
     assert touched
     layers = {asset_key(entity, layer) for entity in touched for layer in layers_of(entity)}
-    assert names == layers | {METADATA_KEY}
+    assert names & LAYERS == layers
+    assert METADATA_KEY in names
+
+
+def test_pictures_are_fetched_after_everything_else_of_a_run(defs):
+    """The first fetch of a large shop takes hours, and prices must not wait for it."""
+    (step,) = [
+        one for one in defs.assets if isinstance(one, dg.AssetsDefinition) and IMAGE_FILES_KEY in one.keys
+    ]
+
+    assert IMAGE_FILES_KEY in defs.resolve_job_def("sync_all").asset_layer.executable_asset_keys
+    assert int(step.op.tags["dagster/priority"]) < 0
+
+
+def test_documents_and_history_share_one_partition_definition(defs, steps):
+    """Assets with different ones could not be in one job."""
+    days = {one.partitions_def for one in steps if one.partitions_def is not None}
+
+    assert len(days) == 1
+    windowed = {asset_key(entity, Layer.RAW) for entity in ENTITIES if entity.source.window}
+    partitioned = {key for one in steps if one.partitions_def is not None for key in one.keys}
+    assert windowed <= partitioned
+    assert all(one.backfill_policy is not None for one in steps if one.partitions_def is not None)
+
+
+@pytest.mark.parametrize("name", ["documents_every_10_minutes", "everything_every_night"])
+def test_a_schedule_with_documents_asks_for_the_open_day(defs, name):
+    schedule = next(one for one in SCHEDULES if one.name == name)
+
+    with dg.build_schedule_context(repository_def=defs.get_repository_def()) as context:
+        (request,) = schedule.evaluate_tick(context).run_requests
+
+    assert request.partition_key == today_key()
+    full = all(op["config"]["full"] for op in request.run_config.get("ops", {}).values())
+    assert (len(request.run_config.get("ops", {})) == len(ENTITIES)) == (name == "everything_every_night")
+    assert full
+
+
+def test_every_entity_has_a_cadence_beside_the_nightly_one(defs):
+    names = {one.job_name for one in SCHEDULES} - {"sync_all", "clean_up", "read_metadata"}
+    selected = {key for name in names for key in defs.resolve_job_def(name).asset_layer.executable_asset_keys}
+
+    assert {entity.name for entity in ENTITIES if asset_key(entity, Layer.RAW) not in selected} == set()
 
 
 def test_metadata_is_read_before_anything_else(defs):

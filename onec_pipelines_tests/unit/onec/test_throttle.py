@@ -120,3 +120,11 @@ def test_a_base_and_user_have_one_throttle_in_the_process():
 
     assert shared_throttle("http://a", "u", rate_per_second=9, max_calls=9) is one
     assert shared_throttle("http://a", "v", rate_per_second=5, max_calls=2) is not one
+
+
+def test_one_write_at_a_time_and_readers_go_on_beside_it():
+    tested = LocalThrottle(rate_per_second=1000, max_calls=3)
+    with tested.slot(1, "write"), tested.slot(1), pytest.raises(RetryLater), tested.slot(0, "write"):
+        pass
+    with tested.slot(1, "write"):
+        pass

@@ -1,0 +1,50 @@
+"""outcome: what a run of one entity did, in figures. Plain data that the steps fill and everybody else shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What a run of one entity did; all counts are rows.
+
+    `rows_read` counts what came over the wire: rows that pages repeat by their overlap, too; `rows_seen` the different ones.
+    `rows_scanned` counts the narrow rows of a version scan, which are not among those. `complete`
+    is None when nothing was read from 1C; `whole` says that the reading was of everything that 1C holds of the entity. `way` is how it was
+    read: a way of `spec.Way`, or `keys`.
+    """
+
+    entity: str
+    status: str = "succeeded"
+    job_id: int = 0
+    way: str = ""
+    whole: bool = False
+    rows_expected: int | None = None
+    rows_scanned: int = 0
+    rows_read: int = 0
+    rows_seen: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+    clean_new: int = 0
+    clean_changed: int = 0
+    absent: int = 0
+    deleted: int = 0
+    ids_new: int = 0
+    shop_new: int = 0
+    shop_changed: int = 0
+    held: int = 0
+    unresolved: int = 0
+    complete: bool | None = None
+    completeness: str = ""
+    resource: str = ""
+    columns: dict[str, str] = field(default_factory=dict)
+    missing_fields: list[str] = field(default_factory=list)
+    requests: int = 0
+    wire_bytes: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    message: str = ""
+
+
+Progress = Callable[[Outcome], None]

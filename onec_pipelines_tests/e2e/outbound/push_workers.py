@@ -1,0 +1,108 @@
+"""Workers of the queue in child processes that can be killed at any moment, or that kill themselves at a named place.
+
+Started by the tests as a program, because it forks: everything is imported once and there are no threads yet. Reads a command a line
+from stdin: `{"start": {...environment}, "die_at": name or null, "nth": n}` forks a worker and prints `{"pid": …}`; `{"kill": pid}` kills
+one with SIGKILL; `{"once": {...environment}, "die_at": …}` drains until nothing is open and prints `{"code": …}`; `{"stop": true}` ends
+all workers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+from onec_pipelines.db.engine import driver_connection
+from onec_pipelines.dispatch import drain
+from onec_pipelines.ledger import retry_policy
+from onec_pipelines.onec.client import OnecClient, RetryPolicy
+from onec_pipelines.runtime import Runtime, connection_of, open_runtime
+from onec_pipelines.settings import load_settings
+from onec_pipelines.steps import failpoints
+
+LEASE_SECONDS = 2.0
+QUICK = RetryPolicy(attempts=5, wait_initial=0.01, wait_max=0.1, wait_jitter=0.02)
+
+
+def die_at(name: str | None, nth: int) -> None:
+    """Have this process killed when the named place is reached for the n-th time."""
+    seen = 0
+
+    def hook(reached: str) -> None:
+        nonlocal seen
+        if reached == name:
+            seen += 1
+            if seen == nth:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    failpoints.arm(hook)
+
+
+def work(variables: dict[str, str], *, until_empty: bool) -> None:
+    """Drain again and again; with `until_empty` until nothing is open, which outlives the leases of those who were killed."""
+    retry_policy.FIRST_SECONDS = 0.05  # a test has no time to be polite
+    retry_policy.LONGEST_SECONDS = 0.4
+    with open_runtime(load_settings(variables)) as runtime:
+        runtime.__dict__["client"] = OnecClient(connection_of(runtime.settings), runtime.throttle, retry=QUICK)
+        while True:
+            drain(runtime, kinds=["push"], lease_seconds=LEASE_SECONDS, threads=2)
+            if until_empty and not open_items(runtime):
+                return
+            time.sleep(0.02)
+
+
+def open_items(runtime: Runtime) -> int:
+    with runtime.database.transaction() as connection:
+        row = (
+            driver_connection(connection)
+            .execute("SELECT count(*) FROM integ.retry_queue WHERE state IN ('ready', 'leased')")
+            .fetchone()
+        )
+    return int(row[0]) if row else 0
+
+
+def fork(variables: dict[str, str], name: str | None, nth: int, *, until_empty: bool) -> int:
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # stdout is for our answers
+        code = 1
+        try:
+            die_at(name, nth)
+            work(variables, until_empty=until_empty)
+            code = 0
+        finally:
+            os._exit(code)
+    return child
+
+
+def reap(pid: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def main() -> None:
+    running: set[int] = set()
+    for line in sys.stdin:
+        said: dict[str, Any] = json.loads(line)
+        answer: dict[str, Any] = {}
+        if "start" in said:
+            pid = fork(said["start"], said.get("die_at"), said.get("nth", 1), until_empty=False)
+            running.add(pid)
+            answer = {"pid": pid}
+        elif "once" in said:
+            answer = {"code": reap(fork(said["once"], said.get("die_at"), said.get("nth", 1), until_empty=True))}
+        else:
+            for pid in [said["kill"]] if "kill" in said else list(running):
+                running.discard(pid)
+                os.kill(pid, signal.SIGKILL)
+                reap(pid)
+        print(json.dumps(answer), flush=True)  # noqa: T201 - the result
+    for pid in running:
+        os.kill(pid, signal.SIGKILL)
+        reap(pid)
+
+
+if __name__ == "__main__":
+    main()

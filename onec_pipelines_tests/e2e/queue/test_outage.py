@@ -1,0 +1,187 @@
+"""After an outage: a thousand due items do not storm 1C, and a base that is away costs no attempts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from onec_pipelines import dispatch
+from onec_pipelines.db.engine import connect, driver_connection
+from onec_pipelines.errors import PipelineError
+from onec_pipelines.ledger import controls, queue
+from onec_pipelines.onec.client import OnecClient, RetryPolicy
+from onec_pipelines.onec.query import SetQuery
+from onec_pipelines.runtime import Runtime, connection_of
+from onec_pipelines.settings import load_settings
+from onec_pipelines.simulator.server import Simulator
+from onec_pipelines_tests.fixtures.pipeline import SYSTEM, control, environment, query, value
+
+KIND = "test_read"
+RATE = 50
+
+
+@pytest.fixture(scope="module")
+def shop():
+    with Simulator.start_process(products=60, seed=5, pool_size=100) as running:
+        yield running
+
+
+@pytest.fixture
+def open_runtime(shop, database_url, tmp_path, monkeypatch):
+    """Opens runtimes under the shared throttle, whose handler reads one small thing from 1C without repeating."""
+    opened = []
+    variables = {
+        **environment(shop, database_url, tmp_path),
+        "ONEC_RATE_PER_SECOND": str(RATE),
+        "ONEC_WORKER_THREADS": "8",
+        "ONEC_MAX_SESSIONS": "8",
+        "ONEC_DEADLINE_SECONDS": "5",
+    }
+
+    def read(runtime, item):
+        runtime.client.get(SetQuery(resource="Catalog_Валюты", top=1).target())
+
+    def made():
+        settings = load_settings(variables)
+        runtime = Runtime(settings, connect(database_url))
+        runtime.__dict__["client"] = OnecClient(
+            connection_of(settings),
+            runtime.throttle,
+            observer=runtime.calls.append,
+            retry=RetryPolicy(attempts=1),
+        )
+        opened.append(runtime)
+        return runtime
+
+    monkeypatch.setitem(dispatch.HANDLERS, KIND, read)
+    yield made
+    for runtime in opened:
+        runtime.close()
+    control(shop, "faults", method="DELETE")
+
+
+def put(runtime, count):
+    with runtime.database.transaction() as connection:
+        driver_connection(connection).execute(
+            "SELECT integ.enqueue(%s, %s, 'thing:' || n, 'thing:' || n, jsonb_build_object('n', n))"
+            " FROM generate_series(1, %s) AS n",
+            (SYSTEM, KIND, count),
+        )
+
+
+def requests_by_second(shop, stop):
+    """Requests that the simulator itself has counted, looked at ten times a second."""
+    seen = []
+    while not stop.is_set():
+        seen.append((time.monotonic(), control(shop, "stats")["requests_total"]))
+        time.sleep(0.1)
+    return seen
+
+
+def test_a_thousand_due_items_after_an_outage_do_not_storm_1c(shop, open_runtime, database_url):
+    runtimes = [open_runtime() for _ in range(2)]
+    put(runtimes[0], 1000)
+    control(shop, "faults", {"type": "status", "match": "Валюты", "attributes": {"status": 503}})
+    down_until = time.monotonic() + 9
+    while time.monotonic() < down_until and runtimes[0].standing().refusal is None:
+        dispatch.drain(runtimes[0], kinds=[KIND], until=down_until)
+    assert runtimes[0].standing().breaker == "open"
+    assert value(database_url, "SELECT max(attempts) FROM integ.retry_queue") == 0
+    before = len(runtimes[0].calls)
+    assert dispatch.drain(runtimes[0], kinds=[KIND]).claimed == 0
+    assert len(runtimes[0].calls) == before
+    control(shop, "faults", method="DELETE")
+    with runtimes[0].database.transaction() as connection:
+        tx = driver_connection(connection)
+        controls.resume(tx, system_name=SYSTEM, by="tester")
+        tx.execute("UPDATE integ.retry_queue SET run_at = now()")
+
+    stop, seen = threading.Event(), []
+    watch = threading.Thread(target=lambda: seen.extend(requests_by_second(shop, stop)))
+    watch.start()
+    drains = [
+        threading.Thread(target=dispatch.drain, args=(runtime,), kwargs={"kinds": [KIND]})
+        for runtime in runtimes
+    ]
+    for drain in drains:
+        drain.start()
+    for drain in drains:
+        drain.join(120)
+    stop.set()
+    watch.join()
+
+    assert query(database_url, "SELECT state, count(*) FROM integ.retry_queue GROUP BY state") == [
+        ("done", 1000)
+    ]
+    windows = Counter()
+    for at, total in seen:
+        later = next((count for moment, count in seen if moment >= at + 1), None)
+        if later is not None:
+            windows[later - total] += 1
+    # A second's worth of tokens may have been saved up before the first.
+    assert max(windows) <= 2 * RATE + 8
+    assert sorted(windows.elements())[len(list(windows.elements())) // 2] <= RATE * 1.25
+
+
+def test_a_refused_login_is_tried_once_and_burns_no_attempt(shop, open_runtime, database_url):
+    runtime = open_runtime()
+    put(runtime, 20)
+    control(shop, "faults", {"type": "status", "match": "Валюты", "attributes": {"status": 401}})
+    drained = dispatch.drain(runtime, kinds=[KIND], threads=1)
+    assert drained.refusal is not None
+    assert "ONEC_AUTH" in drained.refusal
+    assert [call.status for call in runtime.calls if call.status is not None] == [401]
+    assert value(database_url, "SELECT max(attempts) FROM integ.retry_queue") == 0
+
+
+def test_after_the_pause_ends_a_worker_goes_on_within_seconds(shop, open_runtime, database_url):
+    runtime = open_runtime()
+    with runtime.database.transaction() as connection:
+        controls.pause(driver_connection(connection), system_name=SYSTEM, by="anna")
+    put(runtime, 5)
+    stop = threading.Event()
+    failures: list[PipelineError] = []
+
+    def work():
+        try:
+            dispatch.work(runtime, stop, kinds=[KIND], threads=2)
+        except PipelineError as error:
+            failures.append(error)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    time.sleep(1.5)
+    waits_for = value(database_url, "SELECT waits_for FROM integ.workers")
+    with runtime.database.transaction() as connection:
+        controls.resume(driver_connection(connection), system_name=SYSTEM, by="anna")
+    ends_at = time.monotonic() + 15
+    while value(database_url, "SELECT count(*) FROM integ.retry_queue WHERE state = 'done'") < 5:
+        assert time.monotonic() < ends_at
+        time.sleep(0.1)
+    stop.set()
+    worker.join(30)
+    assert not failures
+    assert "paused" in waits_for
+    assert value(database_url, "SELECT state FROM integ.workers") == "stopped"
+
+
+def test_an_item_of_a_kind_that_nobody_knows_is_a_dead_letter_with_words(open_runtime, database_url):
+    runtime = open_runtime()
+    with runtime.database.transaction() as connection:
+        queue.enqueue(
+            driver_connection(connection),
+            system_name=SYSTEM,
+            kind="teleport",
+            subject="order:1",
+            ordering_key="order:1",
+            payload={},
+        )
+    assert dispatch.drain(runtime).dead == 1
+    ((kind, message),) = query(
+        database_url, "SELECT last_error ->> 'kind', last_error ->> 'message' FROM integ.retry_queue"
+    )
+    assert kind == "unknown_kind"
+    assert "teleport" in message

@@ -1,0 +1,78 @@
+"""The database goes away under a running receiver, and comes back."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from onec_pipelines.db.embedded import EmbeddedServer
+from onec_pipelines.db.migrations import migrate
+from onec_pipelines_tests.fixtures.pipeline import value
+from onec_pipelines_tests.fixtures.postgres import TUNING, new_home
+from onec_pipelines_tests.fixtures.webhooks import event, get, post, receiving
+
+
+@pytest.fixture
+def server():
+    """A server of this test's own."""
+    home = new_home()
+    with EmbeddedServer(home, tuning=TUNING) as running:
+        migrate(running.url)
+        yield running
+    shutil.rmtree(home)
+
+
+def test_without_a_database_senders_are_told_to_come_again_and_nothing_is_lost(server) -> None:
+    sent = event("stock.changed", "0a1b2c3d-1111-2222-3333-444455556666")
+    with receiving(server.url) as receiver:
+        assert post(receiver, event()).status == 202
+        server.stop()
+        down = post(receiver, sent)
+        assert (down.status, down.body, down.headers["retry-after"]) == (503, '{"error":"try_later"}', "5")
+        assert get(receiver, "/health").status == 503
+        server.ensure_running()
+        deadline = time.monotonic() + 20
+        while (answer := post(receiver, sent)).status == 503:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert answer.status == 202
+        assert get(receiver, "/health").status == 200
+    assert value(server.url, "SELECT count(*) FROM integ.webhook_inbox") == 2
+    assert value(server.url, "SELECT count FROM integ.webhook_counts WHERE name = 'unavailable'") >= 1
+
+
+@contextmanager
+def silent_server():
+    """Something that takes connections and never says a word: a database that hangs."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as listening:
+        held = []
+
+        def accept() -> None:
+            while True:
+                try:
+                    held.append(listening.accept()[0])
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield f"postgresql://nobody@127.0.0.1:{listening.getsockname()[1]}/none"
+        for connection in held:
+            connection.close()
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_database_that_hangs_holds_nobody_for_long() -> None:
+    with silent_server() as url, receiving(url) as receiver:
+        begun = time.monotonic()
+        assert post(receiver, event()).status == 503
+        assert time.monotonic() - begun < 12
+        # Right after a failure nobody waits for the next one.
+        begun = time.monotonic()
+        assert post(receiver, event()).status == 503
+        assert time.monotonic() - begun < 1
