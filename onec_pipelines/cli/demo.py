@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from onec_pipelines.cli import output
+from onec_pipelines.inbound import Outcome
 
 
 @click.command()
@@ -39,10 +40,11 @@ def demo(
         _forget(home)
     with _environment(home, products=products, seed=seed, latency_ms=latency_ms):
         report = _sync(quiet=as_json)
+        outcomes = report.pop("outcomes")
         if as_json:
             output.as_json({"products": products, **report})
         else:
-            _print(report)
+            _print(report, outcomes)
         if not once:
             _serve_ui(port)
     if report["problems"]:
@@ -110,8 +112,8 @@ def _peak_rss_mb() -> int:
     return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))
 
 
-def _print(report: dict[str, Any]) -> None:
-    output.outcomes(report["outcomes"])
+def _print(report: dict[str, Any], outcomes: Mapping[str, Outcome]) -> None:
+    output.outcomes(outcomes)
     click.echo(
         f"Dagster run {report['run_ids'][0]}: {report['seconds']} s, at most {report['peak_rss_mb']} MB"
     )

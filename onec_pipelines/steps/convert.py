@@ -103,24 +103,37 @@ def _transformed(text: pa.Array, field: Field) -> Converted:
 
 def _decimal(values: Sequence[Any], field: Field, _zone: ZoneInfo) -> Converted:
     try:
-        return Converted(array=pa.array(values, DECIMAL), failures=[])
+        array = pa.array(values, DECIMAL)
     except pa.ArrowInvalid:
         return _decimal_by_row(values, field)
+    # Arrow makes zero of a number far below its last digit, without an error.
+    zeros = pc.indices_nonzero(pc.fill_null(pc.equal(array, Decimal(0)), False)).to_pylist()
+    if any(values[row] != 0 for row in zeros):
+        return _decimal_by_row(values, field)
+    return Converted(array=array, failures=[])
 
 
 def _decimal_by_row(values: Sequence[Any], field: Field) -> Converted:
     kept: list[Decimal | None] = []
     failures: list[Failure] = []
     for row, value in enumerate(values):
-        try:
-            kept.append(pa.scalar(value, DECIMAL).as_py())
-        except pa.ArrowInvalid:
-            kept.append(None)
+        stored = _stored(value)
+        kept.append(stored)
+        if stored != value:
             reason = "more digits than a number of 1C can have (31, 10 of them after the point)"
             failures.append(
                 Failure(row=row, field=field.name, rule="decimal", reason=reason, value=str(value)[:200])
             )
     return Converted(array=pa.array(kept, DECIMAL), failures=failures)
+
+
+def _stored(value: Decimal | None) -> Decimal | None:
+    """The number as the column will hold it, None when it cannot hold it exactly."""
+    try:
+        stored: Decimal | None = pa.scalar(value, DECIMAL).as_py()
+    except pa.ArrowInvalid:
+        return None
+    return stored if stored == value else None
 
 
 def _integer(values: Sequence[Any], field: Field, _zone: ZoneInfo) -> Converted:
