@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from onec_pipelines.db.embedded import EmbeddedServer
-from onec_pipelines.db.engine import connect
+from onec_pipelines.db.engine import Database, connect, driver_connection
 from onec_pipelines.db.migrations import migrate
 from onec_pipelines.ledger.throttle import SharedThrottle
 from onec_pipelines.ledger.throttle_rules import Limits
@@ -32,6 +33,14 @@ def measure(throttle: Throttle, *, calls: int, threads: int, latency: float) -> 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, [calls // threads] * threads))
     return time.perf_counter() - begun
+
+
+def fill(database: Database, rate: float) -> None:
+    """A local throttle begins with a second's worth of tokens, a base that is new to the database with one."""
+    with database.transaction() as connection:
+        driver_connection(connection).execute(
+            "UPDATE integ.throttle SET tokens = %s, counted_at = clock_timestamp()", (rate,)
+        )
 
 
 def main() -> None:
@@ -58,6 +67,7 @@ def main() -> None:
                             quiet_until=lambda _: None,
                         )
                         measure(shared, calls=threads, threads=threads, latency=0)
+                        fill(database, rate)
                         seconds = measure(shared, calls=calls, threads=threads, latency=latency)
                         shared.close()
                     local = LocalThrottle(rate_per_second=rate, max_calls=4)
@@ -75,7 +85,7 @@ def main() -> None:
                         }
                     )
                     print(json.dumps(results[-1]))
-    home.rmdir() if not any(home.iterdir()) else None
+    shutil.rmtree(home)
 
 
 if __name__ == "__main__":

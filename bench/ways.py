@@ -18,7 +18,10 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import quote
 
+import psycopg
+
 from onec_pipelines.db.embedded import EmbeddedServer
+from onec_pipelines.db.urls import conninfo
 from onec_pipelines.simulator.server import Simulator
 
 CHANGES = 100
@@ -90,22 +93,22 @@ def covered(spans: list[tuple[float, float]]) -> float:
     return total
 
 
-def control(simulated: Simulator, path: str, body: object) -> dict[str, object]:
+def control(simulated: Simulator, path: str, body: object) -> object:
     address = f"{simulated.control_url}/{quote(path, safe='/?=&')}"
     request = urllib.request.Request(address, json.dumps(body).encode() if body is not None else None)  # noqa: S310
     with urllib.request.urlopen(request, timeout=600) as answer:  # noqa: S310 - loopback
         return json.load(answer)
 
 
-def change(simulated: Simulator, count: int, mark: str) -> None:
+def change(simulated: Simulator, server: EmbeddedServer, count: int, mark: str) -> None:
     """Rename some products, far from each other."""
-    total = int(control(simulated, f"rows/{SET}?top=1", None)["count"])  # type: ignore[call-overload]
-    done = 0
-    for position in range(0, total, max(total // (count * 2), 1)):
-        (row,) = control(simulated, f"rows/{SET}?skip={position}&top=1", None)["rows"]  # type: ignore[misc]
-        if not row["IsFolder"] and done < count:
-            control(simulated, f"rows/{SET}/{row['Ref_Key']}", {"Description": f"{mark} {done}"})
-            done += 1
+    with psycopg.connect(conninfo(server.ensure_running())) as connection:
+        rows = connection.execute(
+            "SELECT ref::text FROM clean.products ORDER BY md5(ref::text || now()::text) LIMIT %s",
+            (count,),
+        ).fetchall()
+    for number, (key,) in enumerate(rows):
+        control(simulated, f"rows/{SET}/{key}", {"Description": f"{mark} {number}"})
 
 
 def main() -> None:
@@ -136,7 +139,7 @@ def main() -> None:
             try:
                 for title, way, changes in RUNS:
                     if changes:
-                        change(simulated, changes, f"{title} {way}")
+                        change(simulated, EmbeddedServer(home), changes, f"{title} {way}")
                     command = [sys.executable, __file__, "--worker", way, "--entity", options.entity]
                     out = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
                     figures = json.loads(out.stdout.splitlines()[-1])

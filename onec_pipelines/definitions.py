@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import dagster as dg
 
+from onec_pipelines.defs.alerts import ALERT_SENSORS
 from onec_pipelines.defs.assets import all_assets, external_assets
 from onec_pipelines.defs.changes import changes
+from onec_pipelines.defs.doctor import doctor
 from onec_pipelines.defs.gate import gated
+from onec_pipelines.defs.guard import approve_load
+from onec_pipelines.defs.health import HEALTH_SCHEDULE, health, note_health
 from onec_pipelines.defs.images import image_files
 from onec_pipelines.defs.jobs import JOBS
 from onec_pipelines.defs.outbound import application_assets, fed_by_application
 from onec_pipelines.defs.queue import QUEUE_JOBS, QUEUE_SENSORS
+from onec_pipelines.defs.reconciliation import reconciliation
 from onec_pipelines.defs.resources import OnecResource
 from onec_pipelines.defs.schedules import SCHEDULES
 from onec_pipelines.defs.schema import metadata
@@ -26,13 +31,15 @@ def build_definitions() -> dg.Definitions:
             *application_assets(),
             metadata,
             changes,
+            doctor,
+            health,
             *all_assets(),
             image_files,
         ],
-        asset_checks=[oversold],
-        jobs=[*JOBS, *QUEUE_JOBS],
-        schedules=[gated(schedule) for schedule in SCHEDULES],
-        sensors=[*QUEUE_SENSORS, webhooks_report],
+        asset_checks=[oversold, reconciliation],
+        jobs=[*JOBS, *QUEUE_JOBS, approve_load, note_health],
+        schedules=[*(gated(schedule) for schedule in SCHEDULES), HEALTH_SCHEDULE],
+        sensors=[*QUEUE_SENSORS, webhooks_report, *ALERT_SENSORS],
         resources={"onec": OnecResource()},
         executor=dg.in_process_executor,
     )

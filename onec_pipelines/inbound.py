@@ -13,13 +13,15 @@ from dataclasses import asdict
 
 from onec_pipelines.db.engine import driver_connection
 from onec_pipelines.errors import PipelineError, Skip, Stop
-from onec_pipelines.ledger import jobs, shop_rows
+from onec_pipelines.ledger import adoption, jobs, shop_rows
 from onec_pipelines.reading import Reader, known_plan, load, tell_plan
 from onec_pipelines.runtime import Runtime
 from onec_pipelines.spec import Entity, Layer, Way
 from onec_pipelines.steps.demand import find, wanted_keys, where_to_look
 from onec_pipelines.steps.grouping import groups
+from onec_pipelines.steps.limits import limits_of
 from onec_pipelines.steps.load import Replay
+from onec_pipelines.steps.merge import guarded_merge
 from onec_pipelines.steps.outcome import Outcome, Progress
 from onec_pipelines.steps.replay import (
     newer_keys,
@@ -45,6 +47,7 @@ def inbound(
     only: Sequence[str] | None = None,
     window: Window | None = None,
     way: Way | None = None,
+    dry_run: bool = False,
     on_progress: Progress = lambda _outcome: None,
 ) -> Outcome:
     """Bring the wanted layers of one entity up to date and say what was done.
@@ -54,7 +57,10 @@ def inbound(
     lets any number of rows be gone. `only` names GUIDs (of the objects, or of `Source.narrow` for registers): just these are read now, and
     what 1C does not answer with is deleted; checkpoints and sweeps of whole readings stay as they are. `window` reads just the rows of that
     time; in a replay it names the pages that were asked for then. `way` says how instead of the setting and the entity's default.
+    A `dry_run` brings raw and clean up to date as ever, says in `Outcome.diff` what would become of the shop, and leaves the rest to the
+    next run.
 
+    A load that breaches a limit leaves the shop as it is and ends as status 'held' (`steps/diff.py`).
     Raises the error that ended the run, after it is noted in `sync_jobs`; an
     optional entity that the base does not publish ends as status 'skipped'. Raises RetryLater
     ALREADY_RUNNING when another run holds the entity.
@@ -65,6 +71,7 @@ def inbound(
         window=window,
         way=way,
         brake=not allow_deletes,
+        dry_run=dry_run,
     )
     check_ask(entity, ask)
     with jobs.entity_lock(runtime.database, runtime.system_name, entity.name):
@@ -94,6 +101,7 @@ def inbound(
             calls = runtime.calls[calls_before:]
             outcome.requests = len(calls)
             outcome.wire_bytes = sum(call.wire_bytes for call in calls)
+            error = error or (outcome.message if outcome.status == "held" else None)
             jobs.finish(
                 runtime.database, job_id, status=outcome.status, error=error, metadata=asdict(outcome)
             )
@@ -140,7 +148,7 @@ def _run(entity: Entity, runtime: Runtime, ask: Ask, outcome: Outcome, on_progre
         _replay(entity, runtime, ask.window, outcome, on_progress)
     if ask.layers & {Layer.SHOP, Layer.IDS}:
         everything = not ask.layers & {Layer.RAW, Layer.CLEAN}
-        _merge(entity, runtime, ask.layers, outcome, everything=everything)
+        _merge(entity, runtime, ask, outcome, on_progress, everything=everything)
     on_progress(outcome)
 
 
@@ -185,18 +193,33 @@ def _later(entity: Entity, runtime: Runtime, window: Window | None, job_id: int)
 
 
 def _merge(
-    entity: Entity, runtime: Runtime, wanted: Collection[Layer], outcome: Outcome, *, everything: bool
+    entity: Entity, runtime: Runtime, ask: Ask, outcome: Outcome, on_progress: Progress, *, everything: bool
 ) -> None:
     begun = time.monotonic()
-    with runtime.database.transaction() as connection:
-        tx = driver_connection(connection)
-        if Layer.SHOP in wanted:
-            merged = shop_rows.merge(tx, entity, system_name=runtime.system_name, everything=everything)
-            outcome.ids_new, outcome.held = merged.ids_new, merged.held
-            outcome.shop_new, outcome.shop_changed = merged.new, merged.changed
-            outcome.unresolved = merged.unresolved
-        else:
+    if runtime.settings.adopt == "on" and adoption.can_adopt(entity) and not ask.dry_run:
+        _adopt_at_first(entity, runtime, outcome.job_id)
+    if Layer.SHOP in ask.layers:
+        guarded_merge(
+            runtime.database,
+            entity,
+            outcome,
+            system_name=runtime.system_name,
+            limits=limits_of(entity, runtime.settings.limits, deletes_allowed=not ask.brake),
+            everything=everything,
+            dry_run=ask.dry_run,
+            before_write=lambda: on_progress(outcome),
+        )
+    else:
+        with runtime.database.transaction() as connection:
             outcome.ids_new = shop_rows.assign_ids(
-                tx, entity, system_name=runtime.system_name, everything=everything
+                driver_connection(connection), entity, system_name=runtime.system_name, everything=everything
             )
     outcome.seconds["shop"] = round(time.monotonic() - begun, 3)
+
+
+def _adopt_at_first(entity: Entity, runtime: Runtime, job_id: int) -> None:
+    """Before the first merge gives new ids, rows that the application had already get the objects that they are."""
+    with runtime.database.transaction() as connection:
+        tx = driver_connection(connection)
+        if adoption.is_first_load(tx, entity, system_name=runtime.system_name):
+            adoption.adopt(tx, entity, system_name=runtime.system_name, job_id=job_id)

@@ -141,7 +141,7 @@ class Reader:
             self._instead_of_versions(plan, window)
             return
         self._fetch(plan, [*found.fetch, *found.suspects])
-        scan.finish(found, fetched=outcome.rows_read, whole=window is None)
+        scan.finish(found, fetched=outcome.rows_read, whole=window in {None, self._history})
         outcome.complete, outcome.completeness = found.complete, f"versions: {found.reason}"
         outcome.rows_seen = found.distinct
         outcome.absent += found.absent

@@ -6,8 +6,10 @@ import ctypes
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache, cached_property
-from typing import Self
+from pathlib import Path
+from typing import BinaryIO, Self
 
 import pyarrow as pa
 
@@ -15,18 +17,21 @@ from onec_pipelines.db.embedded import EmbeddedServer
 from onec_pipelines.db.engine import Database, connect
 from onec_pipelines.db.migrations import migrate, pending
 from onec_pipelines.errors import Stop
-from onec_pipelines.ledger import stock_policy
+from onec_pipelines.ledger import bases, capabilities, metadata_cache, stock_policy
+from onec_pipelines.ledger.calls import CallRecorder
 from onec_pipelines.ledger.controls import QuietUntil, Standing, quiet_hours, standing
 from onec_pipelines.ledger.throttle import SharedThrottle
 from onec_pipelines.ledger.throttle_rules import Limits
 from onec_pipelines.onec import contacts
 from onec_pipelines.onec.answers import Call
+from onec_pipelines.onec.capabilities import Capabilities
 from onec_pipelines.onec.changes import ChangeFeed
 from onec_pipelines.onec.client import DAY_SECONDS, OnecClient
 from onec_pipelines.onec.connection import MEBIBYTE, Connection
 from onec_pipelines.onec.logins import Bearer, ClientCredentials, Login
+from onec_pipelines.onec.marks import place_of, read_marks
 from onec_pipelines.onec.metadata import parse_metadata
-from onec_pipelines.onec.metadata_file import MetadataFile
+from onec_pipelines.onec.metadata_file import MetadataFile, base_key, cached_metadata, keep_metadata
 from onec_pipelines.onec.metadata_model import Metadata
 from onec_pipelines.onec.throttle import Throttle, shared_throttle
 from onec_pipelines.onec.writer import OnecWriter
@@ -45,6 +50,7 @@ class Runtime:
         self.settings = settings
         self.database = database
         self.calls: list[Call] = []
+        self._recorder = CallRecorder(database, system_name=settings.system)
         self._observer = observer
         contacts.use_region(settings.phone_region)
 
@@ -90,29 +96,82 @@ class Runtime:
         """Whether 1C may be called now, by all that is known of it: pause, quiet hours, breaker."""
         return standing(self.database, self.system_name, self.quiet_until)
 
+    @property
+    def place(self) -> str:
+        """Where the base is, in one spelling."""
+        return place_of(self.settings.url)
+
+    @cached_property
+    def connection(self) -> Connection:
+        """The way to the base that fills this database; Stop BASE_MOVED, without a request, when the settings lead elsewhere."""
+        bases.check_place(self.database, system_name=self.system_name, place=self.place)
+        made = connection_of(self.settings)
+        bears = self.capabilities.sessions
+        return made if bears is None else replace(made, max_sessions=max(1, min(made.max_sessions, bears)))
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """What the doctor found the base able to do."""
+        return capabilities.read(self.database, system_name=self.system_name, place=self.place)
+
     @cached_property
     def client(self) -> OnecClient:
         """The reader of the base."""
-        return OnecClient(connection_of(self.settings), self.throttle, observer=self._observe)
+        return OnecClient(
+            self.connection, self.throttle, observer=self._observe, capabilities=self.capabilities
+        )
 
     @cached_property
     def writer(self) -> OnecWriter:
         """The writer of the base: one write at a time, whichever process makes it (PROTOCOL §13.1)."""
-        return OnecWriter(connection_of(self.settings), self.throttle, observer=self._observe)
+        return OnecWriter(self.connection, self.throttle, observer=self._observe)
 
     @cached_property
     def change_feed(self) -> ChangeFeed:
         """The exchange plan's side of the base: packets of changes."""
-        return ChangeFeed(connection_of(self.settings), self.throttle, observer=self._observe)
+        return ChangeFeed(self.connection, self.throttle, observer=self._observe)
 
     @cached_property
     def metadata(self) -> Metadata:
-        """The base's `$metadata`, from the cache under ONEC_HOME while it is fresh."""
+        """The base's `$metadata`, from the caches under ONEC_HOME and in PostgreSQL while it is fresh."""
         return parse_metadata(self.metadata_file().path)
 
     def metadata_file(self, *, max_age_seconds: float = DAY_SECONDS) -> MetadataFile:
-        """The `$metadata` document in the cache under ONEC_HOME; fetched anew when it is older."""
-        return self.client.metadata_file(self.settings.home / "metadata", max_age_seconds=max_age_seconds)
+        """The `$metadata` document: from ONEC_HOME, from PostgreSQL if another machine fetched it later, from 1C when both are older.
+
+        With each fetch from 1C the base is recognised (one small request): Stop BASE_OTHER for one with other objects, whose
+        document is not kept in PostgreSQL.
+        """
+        folder = self.settings.home / "metadata"
+        base = base_key(self.client.connection.base)
+        self._bring_later_metadata(folder, base)
+        before = cached_metadata(folder, base=self.client.connection.base)
+        file = self.client.metadata_file(folder, max_age_seconds=max_age_seconds)
+        known = metadata_cache.kept(self.database, system_name=self.system_name, base=base)
+        if file != before or known is None:
+            self.recognise(parse_metadata(file.path))
+            metadata_cache.keep(self.database, file, system_name=self.system_name, base=base)
+        return file
+
+    def recognise(self, metadata: Metadata) -> None:
+        """Ask the base for its marks and compare; the first one is remembered. Raises Stop BASE_OTHER or BASE_MOVED."""
+        known = bases.find(self.database, self.system_name)
+        seen = read_marks(self.client, metadata, known.marks_of if known else None)
+        bases.meet(
+            self.database, system_name=self.system_name, place=self.place, seen=seen, by="the first run"
+        )
+
+    def _bring_later_metadata(self, folder: Path, base: str) -> None:
+        """Put the document that another machine has fetched into the folder, if it is the later one."""
+        whose = self.client.connection.base
+        here = cached_metadata(folder, base=whose)
+        known = metadata_cache.kept(self.database, system_name=self.system_name, base=base)
+        if known is None or (here is not None and here.fetched_at >= known.fetched_at):
+            return
+        found = metadata_cache.body(self.database, system_name=self.system_name, base=base)
+        if found is not None:
+            content, fetched_at = found
+            keep_metadata(lambda sink: _write(sink, content), folder, base=whose, fetched_at=fetched_at)
 
     def keep_policies(self) -> None:
         """Write the settings that SQL reads to where it reads them (`integ.stock_policy`); nothing without a base."""
@@ -134,12 +193,18 @@ class Runtime:
             self.change_feed.close()
         if isinstance(throttle := self.__dict__.get("throttle"), SharedThrottle):
             throttle.close()
+        self._recorder.close()
         self.database.close()
 
     def _observe(self, call: Call) -> None:
         self.calls.append(call)
+        self._recorder.note(call)
         if self._observer is not None:
             self._observer(call)
+
+
+def _write(sink: BinaryIO, content: bytes) -> None:
+    sink.write(content)
 
 
 def connection_of(settings: Settings) -> Connection:

@@ -21,6 +21,7 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from onec_pipelines.alert_settings import AlertSettings
 from onec_pipelines.errors import Stop
 
 PREFIX = "ONEC_"
@@ -31,6 +32,10 @@ _READ_BEFORE = {
     "ONEC_PASSWORD_FILE",
     "ONEC_CLIENT_SECRET_FILE",
     "ONEC_WEBHOOK_SECRETS_FILE",
+    "ONEC_DASHBOARD_TOKEN_FILE",
+    "ONEC_ALERT_SMTP_URL_FILE",
+    "ONEC_ALERT_WEBHOOK_SECRET_FILE",
+    "ONEC_ALERT_APPRISE_URLS_FILE",
 }
 # Each pair is one value, named in one of two ways.
 _PAIRS = (
@@ -38,6 +43,10 @@ _PAIRS = (
     ("ONEC_TOKEN", "ONEC_TOKEN_FILE"),
     ("ONEC_CLIENT_SECRET", "ONEC_CLIENT_SECRET_FILE"),
     ("ONEC_WEBHOOK_SECRETS", "ONEC_WEBHOOK_SECRETS_FILE"),
+    ("ONEC_DASHBOARD_TOKEN", "ONEC_DASHBOARD_TOKEN_FILE"),
+    ("ONEC_ALERT_SMTP_URL", "ONEC_ALERT_SMTP_URL_FILE"),
+    ("ONEC_ALERT_WEBHOOK_SECRET", "ONEC_ALERT_WEBHOOK_SECRET_FILE"),
+    ("ONEC_ALERT_APPRISE_URLS", "ONEC_ALERT_APPRISE_URLS_FILE"),
 )
 # The values of `spec.Way`, which is above this module.
 _WAYS = ("changes", "versions", "windows", "snapshot")
@@ -67,7 +76,7 @@ _OF_AUTH = {
 }
 
 
-class Settings(BaseSettings):
+class Settings(AlertSettings, BaseSettings):
     """The configuration of one process, frozen. Make it with `load_settings`, which also checks the names.
 
     Empty `url`, `timezone` and `system`, and a login that is not complete, occur only with
@@ -111,6 +120,10 @@ class Settings(BaseSettings):
     worker_threads: Annotated[int, Field(ge=1, le=64)] = 4
     queue_keep_days: Annotated[float, Field(ge=0, le=3650)] = 14.0
     reading: str = ""
+    adopt: Literal["on", "off"] = "off"
+    reconcile_rows: Annotated[int, Field(ge=0, le=10_000)] = 200
+    reconcile_days: Annotated[int, Field(ge=1, le=3660)] = 30
+    limits: str = ""
     exchange_plan: str = ""
     exchange_node: str = ""
     history_start: date | None = None
@@ -143,6 +156,10 @@ class Settings(BaseSettings):
     webhook_tolerance_seconds: Annotated[int, Field(ge=1, le=3600)] = 300
     webhook_direct_stock: Literal["on", "off"] = "off"
     webhook_keep_days: Annotated[int, Field(ge=1, le=3650)] = 14
+    dashboard_host: str = "127.0.0.1"
+    dashboard_port: Annotated[int, Field(ge=0, le=65_535)] = 3002
+    dashboard_token: SecretStr = SecretStr("")
+    stale_hours: Annotated[float, Field(gt=0, le=8760)] = 26.0
 
     @classmethod
     def settings_customise_sources(
@@ -180,6 +197,17 @@ class Settings(BaseSettings):
             if item.strip() and item.partition("=")[2].strip() not in _WAYS:
                 raise ValueError(
                     f"must be entity=way, … with a way of {', '.join(_WAYS)}, e.g. products=versions,stock=snapshot"
+                )
+        return value
+
+    @field_validator("limits")
+    @classmethod
+    def _check_limits(cls, value: str) -> str:
+        form = r"(\w+\.)?\w+\s*=\s*(off|\d+|\d+(\.\d+)?%(:\d+)?)"
+        for item in filter(None, (part.strip() for part in value.split(","))):
+            if not re.fullmatch(form, item):
+                raise ValueError(
+                    "must be [entity.]limit=off|N|X%|X%:N, …, e.g. price_fall=50%:20,stock_to_zero=200,customers.deleted_share=5%"
                 )
         return value
 
@@ -292,6 +320,9 @@ def load_settings(environ: Mapping[str, str] | None = None, *, require_onec: boo
     problems += _read_file(given, values, "password")
     problems += _read_file(given, values, "client_secret")
     problems += _read_file(given, values, "webhook_secrets")
+    problems += _read_file(given, values, "dashboard_token")
+    for secret in ("alert_smtp_url", "alert_webhook_secret", "alert_apprise_urls"):
+        problems += _read_file(given, values, secret)
     if require_onec:
         problems += _missing(values)
         problems += _login_problems(given, values)

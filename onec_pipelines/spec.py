@@ -112,7 +112,8 @@ class Source:
     has this value: folders and items share one set. `window` names the timestamp field by which documents and periodic registers are
     read in windows. `narrow` names the field by whose values a reading may be restricted to a few rows on demand; for objects
     that is the reference itself. Of a virtual table, `nonzero` names fields of which one must not be zero, and `as_of_now` asks for the
-    state at this moment, where movements of the future exist (PROTOCOL §11.9).
+    state at this moment, where movements of the future exist (PROTOCOL §11.9). `narrow_type` is the type of its values where the
+    property may hold several (PROTOCOL §3.1).
     """
 
     resources: tuple[str, ...]
@@ -123,6 +124,7 @@ class Source:
     split: Split | None = None
     window: str | None = None
     narrow: str | None = None
+    narrow_type: str | None = None
     nonzero: tuple[str, ...] = ()
     as_of_now: bool = False
 
@@ -154,6 +156,18 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NaturalKey:
+    """Columns of a shop table that people would know a row by: rows that were there before 1C came are recognised by them.
+
+    The first column must have a value, of the others empty equals empty. Texts are compared without case and blanks around; of
+    `digits` (telephone numbers) the last ten digits.
+    """
+
+    columns: tuple[str, ...]
+    digits: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Target:
     """The shop table of an entity: which rows of clean go there and how each column is made.
 
@@ -161,7 +175,8 @@ class Target:
     `onec_key` is the `row_key` of clean. `where` says which clean rows go to the shop, `joins` are extra
     joins for `sql` columns, `children` fill tables from
     tabular sections, `finish` is SQL run after the merge in the same transaction, with `%(system_name)s`. `reads` names the entities behind
-    `joins`: when one of them changed, all rows are compared again, not only the changed ones.
+    `joins`: when one of them changed, all rows are compared again, not only the changed ones. `natural_keys` are alternatives by which rows
+    without an id in 1C are adopted (`onec adopt`).
     """
 
     table: str
@@ -169,6 +184,7 @@ class Target:
     where: str = "TRUE"
     joins: str = ""
     reads: tuple[str, ...] = ()
+    natural_keys: tuple[NaturalKey, ...] = ()
     children: tuple[Target, ...] = ()
     section: str | None = None
     finish: str = ""
@@ -187,6 +203,38 @@ class RowRule:
     reason: str
 
 
+class Measure(StrEnum):
+    """What a limit counts in the difference between the shop and what it would become."""
+
+    FALL = "fall"
+    """Rows whose number `column` falls by more than `share`."""
+    TO_ZERO = "to_zero"
+    """Groups of rows (`by`) whose sum of `column` falls to zero."""
+    EMPTIED = "emptied"
+    """Values of `column` (a category) that had at least `rows` live rows and would have none."""
+    DELETED = "deleted"
+    """Rows that become deleted, of the live ones."""
+    CHANGED = "changed"
+    """Rows that change or become deleted, of all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """How much one load may do to the shop's table before a person is asked (docs/guard.md).
+
+    More than `rows` is too much if it is also more than `share` of what is counted; of `FALL` the share is the fall itself. `on` is
+    whether it holds unless the setting ONEC_LIMITS says otherwise.
+    """
+
+    name: str
+    measure: Measure
+    rows: int
+    share: Decimal | None = None
+    column: str | None = None
+    by: tuple[str, ...] = ()
+    on: bool = True
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entity:
     """Everything the pipeline knows about one kind of thing that is synced.
@@ -194,7 +242,8 @@ class Entity:
     `key` names the clean columns that identify a row within a base: `("ref",)` for objects. `any_of` lists groups of optional fields of
     which a base must have at least one. An `optional` entity may be unknown to a release: that is reported,
     not an error. `depends_on` are entities whose ids the target resolves or whose rows split the source. `way` is how it is kept up to date
-    unless a setting says otherwise; None = windows for a source that has them, else snapshot.
+    unless a setting says otherwise; None = windows for a source that has them, else snapshot. `limits` are added to those that every entity
+    has (`steps/limits.py`); one of the same measure takes their place.
     """
 
     name: str
@@ -214,6 +263,7 @@ class Entity:
     optional: bool = False
     max_absent_share: float = 0.2
     max_quarantined_share: float = 0.05
+    limits: tuple[Limit, ...] = ()
     owners: tuple[str, ...] = ("team:data-engineering",)
 
     def __post_init__(self) -> None:

@@ -7,8 +7,14 @@ import sys
 import click
 
 from onec_pipelines.cli import (
+    adopt,
+    alerts,
+    approve,
     changes,
+    dashboard,
+    deletes,
     demo,
+    doctor,
     images,
     mapping,
     migrate,
@@ -16,6 +22,8 @@ from onec_pipelines.cli import (
     pause,
     quarantine,
     queue,
+    reconcile,
+    remedy,
     schema,
     simulator,
     status,
@@ -43,9 +51,13 @@ for command in (
     demo.demo,
     simulator.simulator,
     migrate.migrate,
+    doctor.doctor,
     outbox.outbox,
     sync.sync,
     status.status,
+    dashboard.dashboard,
+    dashboard.advise,
+    approve.approve,
     quarantine.quarantine,
     queue.queue_group,
     worker.worker,
@@ -55,7 +67,12 @@ for command in (
     changes.changes,
     mapping.mapping,
     schema.schema,
+    deletes.deletes,
+    adopt.adopt,
+    reconcile.reconcile,
     webhooks.webhooks,
+    alerts.alerts,
+    remedy.remedy,
 ):
     cli.add_command(command)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onec_pipelines.cli import output
+from onec_pipelines.cli import diff_view, output
 from onec_pipelines.cli.changes import take_before
 from onec_pipelines.errors import PipelineError, RetryLater
 
@@ -54,11 +54,17 @@ _MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 @click.option(
     "--allow-deletes", is_flag=True, help="For this run, believe 1C however many rows are gone from it."
 )
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Read 1C and fill raw and clean, but only say what would become of the shop.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def sync(names: tuple[str, ...], *, everything: bool, full: bool, as_json: bool, **options: Any) -> None:
-    """Bring ENTITY... up to date: 1C → raw → clean → shop. One that fails does not stop the others."""
+    """Bring ENTITY... up to date: 1C → raw → clean → shop. One that fails or is held does not stop the others."""
     from onec_pipelines.entities import BY_NAME, ENTITIES
     from onec_pipelines.runtime import open_runtime
+    from onec_pipelines.steps.limits import check_limits
     from onec_pipelines.steps.ways import check_reading
 
     unknown = [name for name in names if name not in BY_NAME]
@@ -77,6 +83,7 @@ def sync(names: tuple[str, ...], *, everything: bool, full: bool, as_json: bool,
     errors: dict[str, PipelineError] = {}
     with open_runtime() as runtime, output.Bars(quiet=as_json) as bars:
         check_reading(ENTITIES, runtime.settings.ways)
+        check_limits(ENTITIES, runtime.settings.limits)
         chosen = [e for e in ENTITIES if everything or e.name in names]
         take_before(runtime, chosen, options)
         for entity in chosen:
@@ -85,9 +92,9 @@ def sync(names: tuple[str, ...], *, everything: bool, full: bool, as_json: bool,
                 found[entity.name] = _sync_one(entity, runtime, bars.show, **options)
             except PipelineError as error:
                 errors[entity.name] = error
-    _tell(found, errors, as_json=as_json)
-    if errors:
-        later = all(isinstance(failed, RetryLater) for failed in errors.values())
+    _tell(found, errors, as_json=as_json, dry_run=options["dry_run"])
+    if errors or any(outcome.status == "held" for outcome in found.values()):
+        later = bool(errors) and all(isinstance(failed, RetryLater) for failed in errors.values())
         sys.exit(75 if later else 1)
 
 
@@ -104,6 +111,7 @@ def _sync_one(
     begin: datetime | None,
     end: datetime | None,
     allow_deletes: bool,
+    dry_run: bool,
 ) -> Outcome:
     from onec_pipelines.entities import BY_NAME
     from onec_pipelines.inbound import ALL_LAYERS, inbound, keys_of
@@ -120,15 +128,19 @@ def _sync_one(
         only=only,
         window=local_window(begin, end, runtime.settings.zone),
         way=Way(way) if way else None,
+        dry_run=dry_run,
         on_progress=on_progress,
     )
 
 
-def _tell(found: dict[str, Outcome], errors: dict[str, PipelineError], *, as_json: bool) -> None:
+def _tell(
+    found: dict[str, Outcome], errors: dict[str, PipelineError], *, as_json: bool, dry_run: bool
+) -> None:
+    held = {name: outcome for name, outcome in found.items() if outcome.status == "held"}
     if as_json:
         output.as_json(
             {
-                "ok": not errors,
+                "ok": not errors and not held,
                 "entities": {name: output.outcome_json(outcome) for name, outcome in found.items()},
                 "errors": {
                     name: {"kind": type(failed).__name__, "code": failed.code, "message": str(failed)}
@@ -139,5 +151,10 @@ def _tell(found: dict[str, Outcome], errors: dict[str, PipelineError], *, as_jso
         return
     if found:
         output.outcomes(found)
+    for name, outcome in found.items():
+        if dry_run and outcome.diff:
+            diff_view.show(name, outcome.diff)
+    for name, outcome in held.items():
+        click.echo(f"{name}: {outcome.message}", err=True)
     for name, failed in errors.items():
         click.echo(f"{name}: {type(failed).__name__}: {failed}", err=True)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from onec_pipelines.cli import output
+
+if TYPE_CHECKING:
+    from starlette.routing import Route
 
 
 @click.group()
@@ -23,9 +28,20 @@ def secret() -> None:
 @webhooks.command()
 @click.option("--host", help="Address to listen at; default ONEC_WEBHOOK_HOST.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Default ONEC_WEBHOOK_PORT; 0 takes a free one.")
+@click.option(
+    "--dashboard",
+    "with_dashboard",
+    is_flag=True,
+    help="Serve /dashboard and /metrics too; needs ONEC_DASHBOARD_TOKEN.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document when ready.")
-def serve(*, host: str | None, port: int | None, as_json: bool) -> None:
+def serve(*, host: str | None, port: int | None, with_dashboard: bool, as_json: bool) -> None:
     """Receive events until interrupted. `onec worker` works off what they lead to."""
+    from contextlib import ExitStack
+
+    from onec_pipelines.monitoring.serve import hosts_for, open_site
+    from onec_pipelines.runtime import database_url
+    from onec_pipelines.settings import load_settings
     from onec_pipelines.webhook.serve import open_receiver
 
     def ready(url: str) -> None:
@@ -34,7 +50,15 @@ def serve(*, host: str | None, port: int | None, as_json: bool) -> None:
         else:
             click.echo(f"receiving at {url}, described at {url}/openapi.json; ctrl-C ends it")
 
-    with open_receiver(host=host, port=port) as receiver:
+    settings = load_settings(require_onec=False)
+    with ExitStack() as stack:
+        routes: list[Route] = []
+        if with_dashboard:
+            hosts_for("the receiver", settings.dashboard_token.get_secret_value(), others_reach_it=True)
+            routes = stack.enter_context(open_site(settings, database_url(settings))).routes(
+                with_health=False
+            )
+        receiver = stack.enter_context(open_receiver(settings, host=host, port=port, more_routes=routes))
         receiver.serve(on_ready=ready)
 
 

@@ -7,11 +7,12 @@ import dagster as dg
 from pydantic import Field
 
 from onec_pipelines.defs.partitions import window_of
-from onec_pipelines.entities import BY_NAME
+from onec_pipelines.entities import BY_NAME, ENTITIES
 from onec_pipelines.errors import Stop
 from onec_pipelines.inbound import keys_of
 from onec_pipelines.runtime import Runtime
 from onec_pipelines.spec import Entity, Layer, Way
+from onec_pipelines.steps.limits import check_limits
 from onec_pipelines.steps.windows import local_window
 
 
@@ -28,6 +29,10 @@ class SyncConfig(dg.Config):
     )
     full: bool = Field(default=False, description="Read everything, whatever the way is.")
     allow_deletes: bool = Field(default=False, description="Believe 1C however many rows are gone from it.")
+    dry_run: bool = Field(
+        default=False,
+        description="Fill raw and clean, but only show in the check `diff` what would become of the shop.",
+    )
     pages_from: str = Field(
         default="",
         description="When the clean layer is materialized without raw: replay pages read since then"
@@ -45,7 +50,8 @@ def arguments(
 ) -> dict[str, Any]:
     """Arguments of `inbound`. Raises Stop for what cannot be meant; may ask 1C for a SKU or a number."""
     way = Way.SNAPSHOT if config.full else Way(config.way) if config.way else None
-    found: dict[str, Any] = {"allow_deletes": config.allow_deletes}
+    check_limits(ENTITIES, runtime.settings.limits)
+    found: dict[str, Any] = {"allow_deletes": config.allow_deletes, "dry_run": config.dry_run}
     if Layer.RAW not in layers:
         begin, end = _moment(config.pages_from), _moment(config.pages_to)
         return {**found, "window": local_window(begin, end, runtime.settings.zone)}

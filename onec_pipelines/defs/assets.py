@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import dagster as dg
 
 from onec_pipelines.db.engine import Database
-from onec_pipelines.defs import checks
+from onec_pipelines.defs import checks, guard
 from onec_pipelines.defs.asking import SyncConfig, arguments
 from onec_pipelines.defs.keys import CHANGES_KEY, METADATA_KEY, asset_key, layers_of, source_key, step_name
 from onec_pipelines.defs.lineage import (
@@ -17,6 +17,7 @@ from onec_pipelines.defs.lineage import (
     shop_lineage,
 )
 from onec_pipelines.defs.partitions import backfill_policy, partitions_of
+from onec_pipelines.defs.remedies import remedy_metadata
 from onec_pipelines.defs.resources import OnecResource
 from onec_pipelines.entities import BY_NAME, ENTITIES
 from onec_pipelines.errors import PipelineError, RetryLater, Stop
@@ -52,7 +53,7 @@ def entity_assets(entity: Entity) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=step_name(entity),
         specs=[_spec(entity, layer) for layer in layers_of(entity)],
-        check_specs=checks.check_specs(entity),
+        check_specs=[*checks.check_specs(entity), guard.diff_spec(entity)],
         can_subset=True,
         pool=POOL,
         retry_policy=RETRY,
@@ -71,7 +72,7 @@ def entity_assets(entity: Entity) -> dg.AssetsDefinition:
                 onec.runtime,
                 layers=selected,
                 run_id=context.run.run_id,
-                on_progress=onec.on_progress,
+                on_progress=guard.telling(context, onec.on_progress),
                 **arguments(context, config, entity, onec.runtime, selected),
             )
         except PipelineError as error:
@@ -120,9 +121,11 @@ def as_failure(error: PipelineError) -> dg.Failure:
         metadata=as_metadata(
             {
                 "code": error.code,
+                "what": error.message,
                 "remedy": error.remedy or None,
                 "onec_message": error.onec_message,
                 "http_status": error.http_status,
+                **remedy_metadata(error.code),
             }
         ),
         allow_retries=isinstance(error, RetryLater),
@@ -213,6 +216,8 @@ def _results(
     for layer in selected:
         is_told = layer in makers and (layer is Layer.RAW or outcome.status != "stopped")
         found = [makers[layer](entity, outcome)] if is_told else []
+        if is_told and layer is Layer.SHOP and outcome.status != "skipped":
+            found.append(guard.diff_check(entity, outcome))
         yield dg.MaterializeResult(
             asset_key=asset_key(entity, layer),
             metadata=_metadata(entity, layer, outcome, onec),

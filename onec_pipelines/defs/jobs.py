@@ -5,13 +5,17 @@ from __future__ import annotations
 import dagster as dg
 
 from onec_pipelines.defs.clean_up import clean_up
+from onec_pipelines.defs.doctor import examine_base
 from onec_pipelines.defs.images import IMAGE_FILES_KEY
 from onec_pipelines.defs.keys import CHANGES_KEY, METADATA_KEY, asset_key, layers_of, step_name
+from onec_pipelines.defs.reconciliation import CHECKS, reconcile_job
 from onec_pipelines.defs.schema import OP
 from onec_pipelines.entities import ENTITIES
 from onec_pipelines.entities.images import IMAGES
 
 _CATALOG = frozenset({"dictionaries", "catalog"})
+# A job of assets takes their checks along; this one has a job of its own.
+_COMPARISON = dg.AssetSelection.checks(*CHECKS)
 
 
 def _selection(groups: frozenset[str] | None) -> dg.AssetSelection:
@@ -24,11 +28,12 @@ def _selection(groups: frozenset[str] | None) -> dg.AssetSelection:
             if groups is None or entity.group in groups
             for layer in layers_of(entity)
         ),
-    )
+    ) - _COMPARISON
 
 
 def _layers_of_images() -> dg.AssetSelection:
-    return dg.AssetSelection.assets(*(asset_key(IMAGES, layer) for layer in layers_of(IMAGES)))
+    layers = dg.AssetSelection.assets(*(asset_key(IMAGES, layer) for layer in layers_of(IMAGES)))
+    return layers - _COMPARISON
 
 
 sync_all = dg.define_asset_job(
@@ -82,5 +87,7 @@ JOBS = (
     sync_loyalty_and_history,
     sync_images,
     read_metadata,
+    examine_base,
     clean_up,
+    reconcile_job,
 )

@@ -12,6 +12,9 @@ METADATA_KEY = dg.AssetKey(["onec", "metadata"])
 CHANGES_KEY = dg.AssetKey(["onec", "changes"])
 """Key of the packets of the exchange plan."""
 
+HEALTH_KEY = dg.AssetKey(["onec", "health"])
+"""Key of the figures of how the pipeline is."""
+
 _SUFFIX = {Layer.RAW: "_raw", Layer.CLEAN: "_clean", Layer.SHOP: "", Layer.IDS: "_ids"}
 
 

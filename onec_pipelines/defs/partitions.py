@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from onec_pipelines.entities import ENTITIES
 from onec_pipelines.settings import Settings, load_settings
 from onec_pipelines.spec import Entity
+from onec_pipelines.steps.ways import check_reading
 from onec_pipelines.steps.windows import Window
 
 
@@ -19,7 +21,12 @@ def daily(settings: Settings) -> dg.DailyPartitionsDefinition:
     )
 
 
-DAILY = daily(load_settings(require_onec=False))
+_SETTINGS = load_settings(require_onec=False)
+# A mistake there should be seen when Dagster starts, not by the first run.
+check_reading(ENTITIES, _SETTINGS.ways)
+
+DAILY = daily(_SETTINGS)
+"""The days of ONEC_HISTORY_START up to today, in ONEC_TIMEZONE."""
 
 
 def partitions_of(entity: Entity) -> dg.DailyPartitionsDefinition | None:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from onec_pipelines.defs.clean_up import clean_up
+from onec_pipelines.defs.doctor import examine_base
 from onec_pipelines.defs.jobs import (
     FULL,
     read_metadata,
+    reconcile_job,
     sync_all,
     sync_catalog,
     sync_documents,
@@ -48,6 +50,8 @@ SCHEDULES = (
     _open_day("loyalty_and_history_every_hour", sync_loyalty_and_history, "22 * * * *"),
     dg.ScheduleDefinition(name="pictures_every_hour", job=sync_images, cron_schedule="35 * * * *"),
     dg.ScheduleDefinition(name="metadata_every_night", job=read_metadata, cron_schedule="10 2 * * *"),
+    dg.ScheduleDefinition(name="doctor_every_week", job=examine_base, cron_schedule="20 4 * * 1"),
     dg.ScheduleDefinition(name="clean_up_every_night", job=clean_up, cron_schedule="40 1 * * *"),
+    dg.ScheduleDefinition(name="reconcile_every_night", job=reconcile_job, cron_schedule="30 4 * * *"),
     _open_day("everything_every_night", sync_all, "30 2 * * *", config=FULL),
 )

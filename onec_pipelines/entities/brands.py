@@ -9,6 +9,7 @@ from onec_pipelines.spec import (
     ColumnType,
     Entity,
     Field,
+    NaturalKey,
     Source,
     Target,
     ref,
@@ -28,6 +29,7 @@ BRANDS = Entity(
     ),
     target=Target(
         table="shop.brands",
+        natural_keys=(NaturalKey(columns=("name",)),),
         where="c.is_folder IS NOT TRUE",
         columns=(
             Column(name="name", copy="name"),

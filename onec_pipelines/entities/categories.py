@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from onec_pipelines.spec import IS_DELETED, OBJECT_FIELDS, Column, Entity, Field, Source, Target, Way, ref
+from onec_pipelines.spec import (
+    IS_DELETED,
+    OBJECT_FIELDS,
+    Column,
+    Entity,
+    Field,
+    NaturalKey,
+    Source,
+    Target,
+    Way,
+    ref,
+)
 
 CATEGORIES = Entity(
     name="categories",
@@ -19,6 +30,7 @@ CATEGORIES = Entity(
     ),
     target=Target(
         table="shop.categories",
+        natural_keys=(NaturalKey(columns=("name", "parent_id")),),
         columns=(
             Column(name="name", copy="name"),
             Column(name="code", copy="code"),

@@ -9,6 +9,7 @@ from onec_pipelines.spec import (
     Column,
     Entity,
     Field,
+    NaturalKey,
     Source,
     Target,
     Way,
@@ -46,6 +47,7 @@ COUNTERPARTIES = Entity(
     sections=(contacts(VALID_FROM),),
     target=Target(
         table="shop.counterparties",
+        natural_keys=(NaturalKey(columns=("inn", "kpp")),),
         columns=(
             Column(name="name", copy="name"),
             Column(name="full_name", copy="full_name"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onec_pipelines.spec import IS_DELETED, OBJECT_FIELDS, Column, Entity, Field, Source, Target
+from onec_pipelines.spec import IS_DELETED, OBJECT_FIELDS, Column, Entity, Field, NaturalKey, Source, Target
 
 CURRENCIES = Entity(
     name="currencies",
@@ -20,6 +20,7 @@ CURRENCIES = Entity(
     ),
     target=Target(
         table="shop.currencies",
+        natural_keys=(NaturalKey(columns=("numeric_code",)),),
         columns=(
             Column(
                 name="code",

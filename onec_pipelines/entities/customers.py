@@ -6,6 +6,8 @@ set later. `is_client` is a column.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from onec_pipelines.entities.contact_rows import contact_target, contacts
 from onec_pipelines.spec import (
     IS_DELETED,
@@ -14,6 +16,9 @@ from onec_pipelines.spec import (
     ColumnType,
     Entity,
     Field,
+    Limit,
+    Measure,
+    NaturalKey,
     Source,
     Target,
     Way,
@@ -58,6 +63,7 @@ CUSTOMERS = Entity(
     sections=(contacts(),),
     target=Target(
         table="shop.customers",
+        natural_keys=(NaturalKey(columns=("email",)), NaturalKey(columns=("phone",), digits=True)),
         columns=(
             Column(name="code", copy="code"),
             Column(name="name", copy="name"),
@@ -97,5 +103,6 @@ CUSTOMERS = Entity(
         ),
         children=(contact_target("shop.customer_contacts"),),
     ),
+    limits=(Limit(name="customers_vanished", measure=Measure.DELETED, share=Decimal("0.05"), rows=10),),
     depends_on=("price_types", "contact_kinds"),
 )

@@ -65,6 +65,7 @@ IMAGES = Entity(
         where="c.is_folder IS NOT TRUE",
         joins=(
             "LEFT JOIN clean.products p ON p.system_name = c.system_name AND p.row_key = c.owner_ref"
+            " AND p.deleted_at IS NULL"
             " LEFT JOIN integ.image_files f ON f.system_name = c.system_name AND f.ref = c.row_key"
             " LEFT JOIN integ.image_blobs b ON b.sha256 = f.sha256"
         ),

@@ -16,7 +16,11 @@ ORDER_STATES = Entity(
     title_ru="Состояния заказов клиентов",
     description="Derived state of each order: what it waits for, how much of it is paid and shipped.",
     group="sales",
-    source=Source(resources=("InformationRegister_СостоянияЗаказовКлиентов",)),
+    source=Source(
+        resources=("InformationRegister_СостоянияЗаказовКлиентов",),
+        narrow="order_ref",
+        narrow_type="Document_ЗаказКлиента",
+    ),
     key=("order_ref", "order_type"),
     fields=(
         ORDER_REF,

@@ -9,6 +9,7 @@ from onec_pipelines.spec import (
     ColumnType,
     Entity,
     Field,
+    NaturalKey,
     Source,
     Target,
     ref,
@@ -36,6 +37,7 @@ PRICE_TYPES = Entity(
     ),
     target=Target(
         table="shop.price_types",
+        natural_keys=(NaturalKey(columns=("name",)),),
         where="c.is_folder IS NOT TRUE",
         columns=(
             Column(name="name", copy="name"),

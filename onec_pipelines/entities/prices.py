@@ -9,6 +9,8 @@ from onec_pipelines.spec import (
     ColumnType,
     Entity,
     Field,
+    Limit,
+    Measure,
     Reading,
     Source,
     Split,
@@ -75,5 +77,6 @@ PRICES = Entity(
         ),
     ),
     depends_on=("price_types", "products", "variants", "pricing_variants", "units", "currencies"),
+    limits=(Limit(name="price_fall", measure=Measure.FALL, column="price", share=Decimal("0.5"), rows=20),),
     has_ids=False,
 )

@@ -11,6 +11,9 @@ from onec_pipelines.spec import (
     ColumnType,
     Entity,
     Field,
+    Limit,
+    Measure,
+    NaturalKey,
     Section,
     Source,
     Target,
@@ -102,6 +105,7 @@ PRODUCTS = Entity(
     any_of=(("vat_rate_ref", "vat_rate_code"),),
     target=Target(
         table="shop.products",
+        natural_keys=(NaturalKey(columns=("sku",)),),
         joins=(
             "LEFT JOIN clean.units wu ON wu.system_name = c.system_name AND wu.row_key = c.weight_unit_ref"
             " LEFT JOIN clean.vat_rates vr ON vr.system_name = c.system_name AND vr.row_key = c.vat_rate_ref"
@@ -159,6 +163,7 @@ PRODUCTS = Entity(
             ),
         ),
     ),
+    limits=(Limit(name="category_emptied", measure=Measure.EMPTIED, column="category_id", rows=10),),
     depends_on=(
         "price_groups",
         "categories",

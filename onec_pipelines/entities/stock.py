@@ -14,6 +14,8 @@ from onec_pipelines.spec import (
     ColumnType,
     Entity,
     Field,
+    Limit,
+    Measure,
     Reading,
     Source,
     Split,
@@ -109,5 +111,14 @@ STOCK = Entity(
         ),
     ),
     depends_on=("warehouses", "products", "variants", "reserves"),
+    limits=(
+        Limit(
+            name="stock_to_zero",
+            measure=Measure.TO_ZERO,
+            column="available",
+            by=("product_id", "variant_id"),
+            rows=200,
+        ),
+    ),
     has_ids=False,
 )

@@ -9,6 +9,7 @@ from onec_pipelines.spec import (
     ColumnType,
     Entity,
     Field,
+    NaturalKey,
     Source,
     Target,
     Way,
@@ -37,6 +38,7 @@ VARIANTS = Entity(
     ),
     target=Target(
         table="shop.product_variants",
+        natural_keys=(NaturalKey(columns=("name", "product_id")),),
         columns=(
             Column(
                 name="product_id",

@@ -9,6 +9,7 @@ from onec_pipelines.spec import (
     ColumnType,
     Entity,
     Field,
+    NaturalKey,
     Source,
     Target,
     ref,
@@ -29,6 +30,7 @@ WAREHOUSES = Entity(
     ),
     target=Target(
         table="shop.warehouses",
+        natural_keys=(NaturalKey(columns=("name",)),),
         where="c.is_folder IS NOT TRUE",
         columns=(
             Column(name="name", copy="name"),

@@ -60,6 +60,15 @@ def progress(tx: Tx, job_id: int, *, processed: int, failed: int) -> None:
     )
 
 
+def note(database: Database, job_id: int, figures: dict[str, Any]) -> None:
+    """Add figures to a running job at once, whatever becomes of the transaction that the caller is in."""
+    # Not from the pool: many callers that hold one of its connections and wait for another would wait for each other.
+    with database.session() as session:
+        session.execute(
+            "UPDATE integ.sync_jobs SET metadata = metadata || %s WHERE id = %s", (Jsonb(figures), job_id)
+        )
+
+
 def finish(
     database: Database, job_id: int, *, status: str, error: str | None, metadata: dict[str, Any]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,11 +37,19 @@ def assign_ids(tx: Tx, entity: Entity, *, system_name: str, everything: bool) ->
     return int(row[0]) if row else 0
 
 
-def merge(tx: Tx, entity: Entity, *, system_name: str, everything: bool) -> Merged:
+def merge(
+    tx: Tx,
+    entity: Entity,
+    *,
+    system_name: str,
+    everything: bool,
+    examine: Callable[[Tx], None] = lambda _tx: None,
+) -> Merged:
     """Bring the shop's table to what clean says.
 
     Looks only at rows that changed since the last merge, wait for an object that has come, or, when a table
-    behind the joins changed, at all.
+    behind the joins changed, at all. `examine` sees the merge source before anything of the shop is written; what it raises comes out, and
+    the transaction must then be rolled back.
     """
     mark = _mark(tx, entity, system_name)
     reads = _reads(tx, entity, system_name)
@@ -52,6 +61,7 @@ def merge(tx: Tx, entity: Entity, *, system_name: str, everything: bool) -> Merg
         _tell_planner(tx, entity)
     tx.execute(shop_sql.create_source(entity, everything=full).encode(), values)
     tx.execute(f"ANALYZE {shop_sql.SOURCE}".encode())
+    examine(tx)
     _note_references(tx, entity, values)
     row = tx.execute(shop_sql.write_shop(entity).encode(), values).fetchone()
     for child in entity.target.children:

@@ -44,7 +44,11 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One attempt, for audit and metrics: no addresses, no values. `error_code` is None when it went well."""
+    """One attempt, for audit and metrics. `error_code` is None when it went well.
+
+    `seconds` is the whole of it, of which `waited` went by before 1C was asked (throttle, session). `request` is the masked text for
+    people, empty where the resource says it all.
+    """
 
     kind: Kind
     resource: str
@@ -54,6 +58,8 @@ class Call:
     attempt: int
     error_code: str | None
     requested_at: datetime
+    waited: float = 0.0
+    request: str = ""
 
 
 def check_shape(body: bytes, *, kind: Kind, status: int, request: str) -> None:

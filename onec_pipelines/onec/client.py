@@ -16,11 +16,13 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 import stamina
+from stamina.instrumentation import LoggingOnRetryHook, set_on_retry_hooks
 
 from onec_pipelines.errors import PipelineError, RetryLater, Stop
 from onec_pipelines.onec import query
 from onec_pipelines.onec.answers import ACCEPT, BOM, Answer, Call, Kind, check_shape
 from onec_pipelines.onec.authorization import Authorizer
+from onec_pipelines.onec.capabilities import UNKNOWN, Capabilities
 from onec_pipelines.onec.connection import Connection
 from onec_pipelines.onec.errors import NOT_AT_ONCE, OVERLOADED, bad_answer, bad_query, closed, translate
 from onec_pipelines.onec.metadata import Metadata, parse_metadata
@@ -28,6 +30,9 @@ from onec_pipelines.onec.metadata_file import MetadataFile, check_ends, fetch_me
 from onec_pipelines.onec.session import SessionPool
 from onec_pipelines.onec.throttle import Throttle, shared_throttle
 from onec_pipelines.onec.transport import Exchange, Reply
+
+# Where structlog is installed stamina would print repeats to stdout, into the JSON of our commands.
+set_on_retry_hooks([LoggingOnRetryHook])
 
 _OK = 200
 _ODATA_COUNT = re.compile(rb'"odata\.count"\s*:\s*"?(\d{1,18})"?')
@@ -65,12 +70,21 @@ class _Request:
     check: Callable[[Answer], None] | None
 
 
+@dataclass(kw_only=True)
+class _Clock:
+    """When an attempt began, and how long it then waited for its turn."""
+
+    begun: float
+    waited: float = 0.0
+
+
 class OnecClient:
     """Reads from one base; thread-safe, closes its sessions as a context manager.
 
     `throttle` and `authorizer` default to ones shared by all clients of this process for the same base and
     user. `observer`
-    is called after each attempt, in the calling thread; what it raises comes out of the call.
+    is called after each attempt, in the calling thread; what it raises comes out of the call. `capabilities` is what
+    is known of the base: how it counts and pages is not tried again.
     """
 
     def __init__(
@@ -81,8 +95,10 @@ class OnecClient:
         *,
         retry: RetryPolicy | None = None,
         authorizer: Authorizer | None = None,
+        capabilities: Capabilities = UNKNOWN,
     ) -> None:
         self.connection = connection
+        self.capabilities = capabilities
         self._throttle = throttle or shared_throttle(
             connection.url,
             connection.who,
@@ -92,7 +108,7 @@ class OnecClient:
         self._observer = observer
         self._retry = retry or RetryPolicy()
         self._sessions = SessionPool(connection, authorizer=authorizer)
-        self._counts_by_path = True
+        self._counts_by_path = capabilities.count is not False
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -163,7 +179,7 @@ class OnecClient:
         return fetch_metadata(
             download,
             cache_dir,
-            base=f"{self.connection.url} {self.connection.who}",
+            base=self.connection.base,
             max_age_seconds=max_age_seconds,
         )
 
@@ -224,12 +240,12 @@ class OnecClient:
 
     def _attempt(self, request: _Request, number: int) -> Answer:
         requested_at = datetime.now(UTC)
-        begun = time.monotonic()
+        clock = _Clock(begun=time.monotonic())
         reply: Reply | None = None
         failure: PipelineError | None = None
         try:
-            reply = self._send(request, begun + request.deadline)
-            answer = _answer(request, reply, requested_at, time.monotonic() - begun)
+            reply = self._send(request, clock)
+            answer = _answer(request, reply, requested_at, time.monotonic() - clock.begun)
             if request.check is not None:
                 request.check(answer)
         except PipelineError as error:
@@ -247,13 +263,14 @@ class OnecClient:
                         failure,
                         attempt=number,
                         requested_at=requested_at,
-                        seconds=time.monotonic() - begun,
+                        clock=clock,
                     )
                 )
 
-    def _send(self, request: _Request, ends_at: float) -> Reply:
+    def _send(self, request: _Request, clock: _Clock) -> Reply:
         if self._closed:
             raise closed()
+        ends_at = clock.begun + request.deadline
         if request.sink is not None:
             request.sink.seek(0)
             request.sink.truncate()
@@ -270,6 +287,7 @@ class OnecClient:
             self._throttle.slot(ends_at - time.monotonic()),
             self._sessions.borrow(ends_at - time.monotonic()) as session,
         ):
+            clock.waited = time.monotonic() - clock.begun
             reply = session.send(exchange)
         if reply.status in OVERLOADED:
             self._throttle.overloaded()
@@ -326,16 +344,18 @@ def _call(
     *,
     attempt: int,
     requested_at: datetime,
-    seconds: float,
+    clock: _Clock,
 ) -> Call:
     words = request.shown.removeprefix("GET ")
     return Call(
         kind=request.kind,
         resource=re.split(r"[(/?]", words, maxsplit=1)[0] or "the service root",
         status=reply.status if reply else None,
-        seconds=seconds,
+        seconds=time.monotonic() - clock.begun,
         wire_bytes=reply.wire_bytes if reply else 0,
         attempt=attempt,
         error_code=failure.code if failure else None,
         requested_at=requested_at,
+        waited=clock.waited,
+        request=request.shown,
     )

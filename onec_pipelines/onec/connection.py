@@ -111,6 +111,11 @@ class Connection:
         return self.login.client_id if isinstance(self.login, ClientCredentials) else "bearer"
 
     @property
+    def base(self) -> str:
+        """The base as this user sees it: what is kept of it is kept under this."""
+        return f"{self.url} {self.who}"
+
+    @property
     def zone(self) -> ZoneInfo:
         """The zone of the infobase's clock."""
         return ZoneInfo(self.timezone)

@@ -38,21 +38,37 @@ def fetch_metadata(
 
     `base` tells bases apart within one folder. The document appears under its name only when it is whole.
     """
-    name = hashlib.sha256(base.encode()).hexdigest()[:16]
-    path, note = cache_dir / f"metadata-{name}.xml", cache_dir / f"metadata-{name}.json"
-    cached = _cached(path, note)
+    cached = cached_metadata(cache_dir, base=base)
     if cached is not None and (datetime.now(UTC) - cached.fetched_at).total_seconds() < max_age_seconds:
         return cached
+    return keep_metadata(download, cache_dir, base=base)
+
+
+def base_key(base: str) -> str:
+    """Give the name under which a base's document is kept: no address stands in it."""
+    return hashlib.sha256(base.encode()).hexdigest()[:16]
+
+
+def cached_metadata(cache_dir: Path, *, base: str) -> MetadataFile | None:
+    """Give the document that is kept of this base, however old; None when there is none, or not as it was written."""
+    return _cached(*_paths(cache_dir, base))
+
+
+def keep_metadata(
+    write: Callable[[BinaryIO], None], cache_dir: Path, *, base: str, fetched_at: datetime | None = None
+) -> MetadataFile:
+    """Have `write` fill the document of this base, fetched now or at `fetched_at` (aware)."""
+    path, note = _paths(cache_dir, base)
     cache_dir.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=cache_dir, prefix="metadata-", suffix=".part")
     try:
         with os.fdopen(handle, "w+b") as sink:
-            download(sink)
+            write(sink)
         fresh = MetadataFile(
             path=path,
             sha256=_sha256(Path(temporary)),
             size=Path(temporary).stat().st_size,
-            fetched_at=datetime.now(UTC),
+            fetched_at=fetched_at or datetime.now(UTC),
         )
         Path(temporary).replace(path)
         note.write_text(json.dumps({"sha256": fresh.sha256, "fetched_at": fresh.fetched_at.isoformat()}))
@@ -60,6 +76,11 @@ def fetch_metadata(
         with suppress(FileNotFoundError):
             Path(temporary).unlink()
     return fresh
+
+
+def _paths(cache_dir: Path, base: str) -> tuple[Path, Path]:
+    name = base_key(base)
+    return cache_dir / f"metadata-{name}.xml", cache_dir / f"metadata-{name}.json"
 
 
 def _cached(path: Path, note: Path) -> MetadataFile | None:

@@ -5,7 +5,7 @@ Smaller at once when 1C cannot give a page, larger again bit by bit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from onec_pipelines.onec.connection import MEBIBYTE
 
@@ -33,6 +33,12 @@ class PagePolicy:
     overlap: int = 50
     max_pages: int = 1_000_000
     max_bytes: int | None = None
+
+    def for_base(self, *, page_rows: int | None, skips: bool) -> PagePolicy:
+        """The same policy for a base that gives at most `page_rows` at once, or only first pages, which are large then."""
+        most = self.max_rows if page_rows is None else min(page_rows, self.max_rows)
+        first = min(self.rows, most) if skips else most
+        return replace(self, rows=first, max_rows=most, min_rows=min(self.min_rows, most))
 
 
 class PageSize:

@@ -50,7 +50,9 @@ def read_pages(
         replace(query, orderby=query.orderby or key),
         rows_of=rows_of,
         count=count,
-        policy=policy or PagePolicy(),
+        policy=(policy or PagePolicy()).for_base(
+            page_rows=client.capabilities.page_rows, skips=client.capabilities.skip is not False
+        ),
         start=start or PageCursor(),
         parallel=parallel,
     )
@@ -124,6 +126,7 @@ class PagedRead(Iterator[RawPage]):
             if self._counting and self._cursor.count_before is None:
                 self._cursor = replace(self._cursor, count_before=self._count())
             expected = self._cursor.count_before
+            self._refuse_pages(expected)
             for _ in range(_PATIENCE):
                 yield from self._read_to_end(expected)
                 self._distinct = self._keys.distinct()
@@ -139,6 +142,15 @@ class PagedRead(Iterator[RawPage]):
                 self._ahead.go_to(self._cursor.skip)  # rows were added behind us
         finally:
             self._ahead.close()
+
+    def _refuse_pages(self, expected: int | None) -> None:
+        """Where $skip is known to be ignored, a set that needs a second page is not begun."""
+        if self._client.capabilities.skip is False and expected is not None and expected > self._size.rows:
+            raise Stop(
+                f"{self._query.resource} has {expected} rows, and this base ignores $skip: no second page can be read",
+                code="ONEC_SKIP_IGNORED",
+                remedy="Have what drops $skip between us and 1C mended, then run `onec doctor`; or raise ONEC_PAGE_ROWS.",
+            )
 
     def _read_to_end(self, expected: int | None) -> Generator[RawPage, None, None]:
         for _ in range(self._policy.max_pages):

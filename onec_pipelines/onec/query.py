@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Literal
 from urllib.parse import quote, unquote
 from zoneinfo import ZoneInfo
@@ -228,10 +229,13 @@ def key_batches(
     query: SetQuery,
     *,
     field: str = "Ref_Key",
+    of_type: str | None = None,
     max_keys: int = 30,
     limits: UrlLimits = DEFAULT_LIMITS,
 ) -> Iterator[tuple[tuple[str, ...], SetQuery]]:
     """Give the keys in batches, each with the query that asks for them, within the limits and `max_keys`.
+
+    `of_type` is the type of the keys where the field may hold several (PROTOCOL §3.1: without it nothing is found).
 
     There is no `in` in 1C's dialect and no way to send a long query in a body (PROTOCOL §1.2), so the
     condition is an `or` of equalities; 30 keys are what practitioners found safe.
@@ -241,7 +245,7 @@ def key_batches(
         size = min(max_keys, len(keys) - start)
         while True:
             batch = tuple(keys[start : start + size])
-            narrowed = _narrowed(query, field, batch)
+            narrowed = _narrowed(query, field, batch, of_type)
             try:
                 narrowed.target(limits)
             except Stop as error:
@@ -254,8 +258,9 @@ def key_batches(
         start += size
 
 
-def _narrowed(query: SetQuery, field: str, keys: tuple[str, ...]) -> SetQuery:
-    one_of = " or ".join(f"{name(field)} eq {guid(key)}" for key in keys)
+def _narrowed(query: SetQuery, field: str, keys: tuple[str, ...], of_type: str | None) -> SetQuery:
+    literal = guid if of_type is None else partial(cast, type_name=of_type)
+    one_of = " or ".join(f"{name(field)} eq {literal(key)}" for key in keys)
     return SetQuery(**{**vars(query), "filter": all_of(query.filter, one_of)})
 
 

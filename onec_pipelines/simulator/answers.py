@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.utils import formatdate
 from typing import Any
 
 from onec_pipelines.simulator import atom_format, json_format
@@ -57,6 +59,11 @@ def _format(wish: str) -> Format:
 def local_now(skew: float = 0.0) -> str:
     """The wall clock of the infobase, with seconds and no zone."""
     return (datetime.now().astimezone() + timedelta(seconds=skew)).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def http_now(skew: float = 0.0) -> str:
+    """The same moment as web servers put it into the header Date."""
+    return formatdate(time.time() + skew, usegmt=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from onec_pipelines.simulator import errors, tokens, urls
-from onec_pipelines.simulator.answers import Answers, Format, local_now, negotiate
+from onec_pipelines.simulator.answers import Answers, Format, http_now, local_now, negotiate
 from onec_pipelines.simulator.base import Base
 from onec_pipelines.simulator.errors import HostError, OdataError
 from onec_pipelines.simulator.faults import Faults, Plan
@@ -192,7 +192,7 @@ class Service:
             done = Done(response=answers.error(errors.internal()))
         self.times.cpu += time.process_time() - started
         await self._wait(done, plan)
-        return done.response
+        return replace(done.response, headers=(*done.response.headers, ("Date", http_now(plan.skew))))
 
     async def _dispatch(self, ask: Ask, plan: Plan) -> Done:
         if plan.refusal is not None:

@@ -141,8 +141,9 @@ def _batches(plan: Plan, keys: Sequence[str], parts: Sequence[str], zone: ZoneIn
     if plan.entity.source.function is not None:
         yield from _table_batches(plan, wire, keys, [part for part in parts if part], zone)
         return
-    query = SetQuery(resource=plan.resource, select=plan.select, filter=plan.entity.source.filter)
-    for batch, asked in key_batches(keys, query, field=wire, max_keys=MAX_KEYS):
+    source = plan.entity.source
+    query = SetQuery(resource=plan.resource, select=plan.select, filter=source.filter)
+    for batch, asked in key_batches(keys, query, field=wire, of_type=source.narrow_type, max_keys=MAX_KEYS):
         yield _Batch(keys=batch, targets=(asked.target(),))
 
 

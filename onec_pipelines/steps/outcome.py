@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(kw_only=True)
@@ -13,7 +14,8 @@ class Outcome:
     `rows_read` counts what came over the wire: rows that pages repeat by their overlap, too; `rows_seen` the different ones.
     `rows_scanned` counts the narrow rows of a version scan, which are not among those. `complete`
     is None when nothing was read from 1C; `whole` says that the reading was of everything that 1C holds of the entity. `way` is how it was
-    read: a way of `spec.Way`, or `keys`.
+    read: a way of `spec.Way`, or `keys`. `diff` is what the merge was about to do to the shop (figures of `steps/diff.py`), `approval` the
+    id of the approval that holds it (status 'held') or let it through.
     """
 
     entity: str
@@ -44,6 +46,8 @@ class Outcome:
     requests: int = 0
     wire_bytes: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    diff: dict[str, Any] = field(default_factory=dict)
+    approval: int | None = None
     message: str = ""
 
 

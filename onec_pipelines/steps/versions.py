@@ -41,7 +41,7 @@ _GUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
 @dataclass(frozen=True, kw_only=True)
 class VersionPage:
-    """Keys and versions of a page. `cursor` says where the scan goes on, None at its end, where `distinct` is exact if it did not resume."""
+    """Keys and versions of a page. `cursor` says where the scan goes on, None at its end, where `distinct` is exact unless resumed."""
 
     versions: pa.Table = field(repr=False)
     rows: int

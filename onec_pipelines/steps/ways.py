@@ -20,10 +20,13 @@ class Ask:
     window: Window | None = None
     way: Way | None = None
     brake: bool = True
+    dry_run: bool = False
 
     @property
     def job_type(self) -> str:
         """The word for `sync_jobs`."""
+        if self.dry_run:
+            return "dry_run"
         if Layer.RAW in self.layers:
             return "inbound"
         return "replay" if Layer.CLEAN in self.layers else "merge"
@@ -40,6 +43,8 @@ def check_ask(entity: Entity, ask: Ask) -> None:
         asked_field(entity)
     if ask.window is not None and Layer.RAW in ask.layers and entity.source.window is None:
         raise _wrong(f"{entity.name} has no date by which it is read in windows")
+    if ask.dry_run and Layer.SHOP not in ask.layers:
+        raise _wrong("a dry run says what would become of the shop: that layer is needed")
     if ask.way is not None:
         check_way(entity, ask.way)
 

@@ -76,14 +76,19 @@ def build_app(
     policy: Policy,
     *,
     on_stored: Callable[[Sequence[Message]], None] = lambda _messages: None,
+    more_routes: Sequence[Route] = (),
 ) -> Starlette:
-    """The application; its lifespan runs the group commit. `on_stored` gets the messages that were new, after their commit."""
+    """The application; its lifespan runs the group commit. `on_stored` gets the messages that were new, after their commit.
+
+    `more_routes` are served by the same process; they must not hold it up.
+    """
     endpoint = _Endpoint(writer, policy, on_stored)
     return Starlette(
         routes=[
             Route(PATH, endpoint.receive, methods=["POST"]),
             Route("/health", endpoint.health, methods=["GET"]),
             Route("/openapi.json", _describe, methods=["GET"]),
+            *more_routes,
         ],
         lifespan=endpoint.lifespan,
     )

@@ -21,6 +21,8 @@ from onec_pipelines.errors import PipelineError
 from onec_pipelines.ledger import direct_stock, jobs, shop_rows, webhook_log
 from onec_pipelines.ledger.direct_stock import Offered
 from onec_pipelines.ledger.inbox import Message
+from onec_pipelines.steps.diff import Guard
+from onec_pipelines.steps.limits import limits_of
 
 _LOG = logging.getLogger(__name__)
 # A batch is a job of its own in the ledger: five a second at most.
@@ -39,9 +41,10 @@ class _Received:
 class DirectStock:
     """Applies what `offer` is given in a thread of its own, for as long as the context lasts."""
 
-    def __init__(self, database: Database, *, system_name: str) -> None:
+    def __init__(self, database: Database, *, system_name: str, limits: str = "") -> None:
         self._database = database
         self._system_name = system_name
+        self._limits = limits_of(STOCK, limits)
         self._waiting: queue.Queue[_Received | None] = queue.Queue(_MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name="direct-stock", daemon=True)
 
@@ -104,7 +107,9 @@ class DirectStock:
             tx = driver_connection(connection)
             written = direct_stock.write(tx, STOCK, offered, system_name=self._system_name, job_id=job_id)
             if written:
-                shop_rows.merge(tx, STOCK, system_name=self._system_name, everything=False)
+                # A held load of stock must not slip into the shop behind a value that came directly.
+                guard = Guard(STOCK, system_name=self._system_name, job_id=job_id, limits=self._limits)
+                shop_rows.merge(tx, STOCK, system_name=self._system_name, everything=False, examine=guard)
                 oldest = max(one.age_seconds for one in offered)
                 webhook_log.note(
                     tx,

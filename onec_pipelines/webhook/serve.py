@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+
+from starlette.routing import Route
 
 from onec_pipelines.db.engine import Limits, connect
 from onec_pipelines.db.migrations import migrate, pending
@@ -20,9 +22,16 @@ from onec_pipelines.webhook.signature import parse_secrets
 
 @contextmanager
 def open_receiver(
-    settings: Settings | None = None, *, host: str | None = None, port: int | None = None
+    settings: Settings | None = None,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    more_routes: Sequence[Route] = (),
 ) -> Iterator[Receiver]:
-    """A receiver on a bound port. Raises Stop for a secret that is none, a missing migration, a name of the base that is not set."""
+    """A receiver on a bound port, serving `more_routes` too.
+
+    Raises Stop for a secret that is none, a missing migration, a name of the base that is not set.
+    """
     settings = settings or load_settings(require_onec=False)
     if not settings.system:
         raise Stop("ONEC_SYSTEM is missing: the name of the base whose events these are", code="SETTINGS")
@@ -31,7 +40,7 @@ def open_receiver(
     with connect(
         _ready(settings), application_name="onec_webhooks", pool_size=2, limits=Limits(lock=2, statement=30)
     ) as database:
-        direct = DirectStock(database, system_name=settings.system)
+        direct = DirectStock(database, system_name=settings.system, limits=settings.limits)
         app = build_app(
             InboxWriter(database, system_name=settings.system),
             Policy(
@@ -40,6 +49,7 @@ def open_receiver(
                 keep_days=settings.webhook_keep_days,
             ),
             on_stored=direct.offer if settings.webhook_direct_stock == "on" else lambda _messages: None,
+            more_routes=more_routes,
         )
         with direct:
             yield Receiver(

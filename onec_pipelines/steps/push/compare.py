@@ -91,6 +91,18 @@ def prints(payload: Payload) -> Prints:
     return found
 
 
+def link_prints(payload: Payload, found: Row) -> Prints:
+    """Prints for an object that is taken as it is: what differs there counts as 1C's own, rows it lacks as not yet written."""
+    agreed = prints(payload)
+    for section in payload.outgoing.sections:
+        rows = payload.sections.get(section.wire, ())
+        sample = next((cell for row in rows for cell in row if cell.attribute.fact == section.identity), None)
+        if sample is not None:
+            held = {normal(sample, row.get(sample.name)) for row in found.get(section.wire) or ()}
+            agreed[section.wire] = {code: row for code, row in agreed[section.wire].items() if code in held}
+    return agreed
+
+
 def not_as_sent(payload: Payload, found: Row) -> tuple[Difference, ...]:
     """What 1C holds otherwise than it was sent: truncated, ignored, or changed by a handler of the configuration."""
     sent = [cell for cell in payload.cells if not cell.is_empty]

@@ -229,28 +229,43 @@ def _read_back(desk: Desk, parcel: Parcel, key: UUID) -> Row:
 def _reconcile(desk: Desk, parcel: Parcel, known: PushObject | None, found: Row) -> tuple[UUID, Row, str]:
     """The object is in 1C: take it for ours, and change what differs, without undoing what was changed there."""
     key = UUID(str(guid(found.get("Ref_Key"))))
-    own = known is not None and (known.onec_key == key or known.sends > 0)
+    remembered = known is not None and (known.onec_key == key or known.sends > 0)
+    # our key on an object that we do not remember: the shop's database was put back to an older state
+    if not remembered and key != own_key(desk.system_name, parcel.name, parcel.subject_id):
+        return _link(desk, parcel, key, found)
     if not parcel.links and not compare.is_ours(parcel.payload, found):
         raise refusal(_foreign(), parcel.resource, key)
-    base = compare.prints(parcel.payload)
-    if known is not None and own:
+    push_objects.update(
+        desk.database, desk.system_name, parcel.name, parcel.subject_id, onec_key=key, phase="created"
+    )
+    base = compare.link_prints(parcel.payload, found)
+    if known is not None and remembered:
         base = known.confirmed if known.confirmed is not None else known.intended
+    merge = compare.merge(parcel.payload, base, found)
+    if merge.conflicts:
+        raise refusal(_conflict(merge.conflicts), parcel.resource, key)
+    if not merge.body:
+        _confirm(desk, parcel, found)
+        return key, found, "confirmed"
+    return key, _change(desk, parcel, key, found, merge.body), "changed"
+
+
+def _link(desk: Desk, parcel: Parcel, key: UUID, found: Row) -> tuple[UUID, Row, str]:
+    """Take an object that others made as it is; from now on changes of ours are written to it."""
+    if not parcel.links:
+        raise refusal(_foreign(), parcel.resource, key)
     push_objects.update(
         desk.database,
         desk.system_name,
         parcel.name,
         parcel.subject_id,
         onec_key=key,
-        phase="created" if own else "linked",
+        phase="linked",
+        confirmed=compare.link_prints(parcel.payload, found),
+        **_state(found),
     )
-    merge = compare.merge(parcel.payload, base, found)
-    if merge.conflicts:
-        raise refusal(_conflict(merge.conflicts), parcel.resource, key)
-    if not merge.body:
-        _confirm(desk, parcel, found)
-        return key, found, "confirmed" if own else "linked"
-    row = _change(desk, parcel, key, found, merge.body)
-    return key, row, "changed"
+    reach("linked")
+    return key, found, "linked"
 
 
 def _change(desk: Desk, parcel: Parcel, key: UUID, found: Row, body: Row) -> Row:
@@ -337,7 +352,7 @@ def _state(row: Row) -> dict[str, Any]:
 
 def _foreign() -> PipelineError:
     return Quarantine(
-        "1C holds another object under our number: its customer or date is not ours",
+        "1C holds an object under our number that we did not make, or whose customer or date is not ours",
         code="PUSH_NUMBER_TAKEN",
         remedy="Correct the number in 1C or give the order another one, then `onec queue retry`.",
     )

@@ -55,7 +55,7 @@ def test_what_came_is_told_by_type(instance, shop):
 
     assert (figures["packets"], figures["entries"], figures["queue_empty"]) == (1, 1, True)
     assert figures["message_no"] == 34
-    (row,) = figures["types"]
+    (row,) = figures["types"].records
     assert row.data == {"type": GOODS, "kind": "entry", "entries": 1, "read_by": "categories, products"}
     assert figures["lag_seconds"] < 60
     assert check.passed

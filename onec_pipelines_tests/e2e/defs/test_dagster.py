@@ -73,7 +73,7 @@ def test_everything_is_synced_and_recorded(home, instance, database_url):
     assert event.metadata["dagster/row_count"].value == rows
     assert "dagster/column_lineage" in event.metadata
     checked = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-    assert len(checked.records) == 3 * len(ENTITIES) + 2  # schema_drift, intake
+    assert len(checked.records) == 4 * len(ENTITIES) + 2  # schema_drift, intake
 
 
 def test_clean_alone_is_replayed_without_1c(instance, shop):
@@ -118,6 +118,7 @@ def test_a_row_that_was_rejected_fails_the_check_only_when_there_are_many(instan
 
     found = {one.check_name: one for one in result.get_asset_check_evaluations()}
     assert {name: one.passed for name, one in found.items() if name != "references"} == {
+        "diff": True,
         "completeness": True,
         "quarantine": True,
     }

@@ -160,3 +160,20 @@ def test_what_cannot_be_asked_is_said_before_anything_is_done(runtime, database_
 
     assert refused.value.code == code
     assert value(database_url, "SELECT count(*) FROM integ.sync_jobs") == 0
+
+
+def test_a_web_server_that_takes_short_addresses_gets_fewer_keys_at_once(database_url, tmp_path):
+    """An untouched IIS takes 2048 characters (PROTOCOL §1.2)."""
+    makers = BY_NAME["manufacturers"]
+    with (
+        Simulator.start_thread(products=60, seed=5, web_server="iis") as behind_iis,
+        open_fast(environment(behind_iis, database_url, tmp_path)) as runtime,
+    ):
+        inbound(makers, runtime)
+        keys = [key for (key,) in query(database_url, "SELECT ref::text FROM clean.manufacturers LIMIT 60")]
+
+        outcome = inbound(makers, runtime, only=keys)
+
+    assert outcome.rows_read == 60
+    assert outcome.deleted == 0
+    assert outcome.requests > 2

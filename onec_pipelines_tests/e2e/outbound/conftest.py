@@ -59,7 +59,10 @@ def synced(postgres, postgres_template, home):
     """A database that knows the base as it is before anything is sent to it."""
     _execute(postgres, "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", "push_synced", postgres_template)
     url = with_database(postgres.url, "push_synced")
-    with Simulator.start_process(**OPTIONS) as simulator, open_fast(environment(simulator, url, home)) as runtime:
+    with (
+        Simulator.start_process(**OPTIONS) as simulator,
+        open_fast(environment(simulator, url, home)) as runtime,
+    ):
         sync(runtime, NEEDED)
     yield "push_synced"
     _execute(postgres, "DROP DATABASE {} WITH (FORCE)", "push_synced")

@@ -13,13 +13,14 @@ import os
 import signal
 import sys
 import time
+import traceback
 from typing import Any
 
-from onec_pipelines.db.engine import driver_connection
+from onec_pipelines.db.engine import connect, driver_connection
 from onec_pipelines.dispatch import drain
 from onec_pipelines.ledger import retry_policy
 from onec_pipelines.onec.client import OnecClient, RetryPolicy
-from onec_pipelines.runtime import Runtime, connection_of, open_runtime
+from onec_pipelines.runtime import Runtime, connection_of
 from onec_pipelines.settings import load_settings
 from onec_pipelines.steps import failpoints
 
@@ -45,13 +46,27 @@ def work(variables: dict[str, str], *, until_empty: bool) -> None:
     """Drain again and again; with `until_empty` until nothing is open, which outlives the leases of those who were killed."""
     retry_policy.FIRST_SECONDS = 0.05  # a test has no time to be polite
     retry_policy.LONGEST_SECONDS = 0.4
-    with open_runtime(load_settings(variables)) as runtime:
-        runtime.__dict__["client"] = OnecClient(connection_of(runtime.settings), runtime.throttle, retry=QUICK)
+    settings = load_settings(variables)
+    with Runtime(settings, connect(settings.database_url.get_secret_value())) as runtime:
+        runtime.__dict__["client"] = OnecClient(
+            connection_of(runtime.settings), runtime.throttle, retry=QUICK
+        )
+        ends_at = time.monotonic() + 60
         while True:
+            assert not until_empty or time.monotonic() < ends_at, state_of(runtime)
             drain(runtime, kinds=["push"], lease_seconds=LEASE_SECONDS, threads=2)
             if until_empty and not open_items(runtime):
                 return
             time.sleep(0.02)
+
+
+def state_of(runtime: Runtime) -> str:
+    """What hangs, for the developer who reads the failed test."""
+    with runtime.database.transaction() as connection:
+        rows = driver_connection(connection).execute(
+            "SELECT subject, state, attempts, delays, run_at - now(), last_error FROM integ.retry_queue WHERE state <> 'done'"
+        )
+        return "\n".join(map(str, rows))
 
 
 def open_items(runtime: Runtime) -> int:
@@ -73,6 +88,9 @@ def fork(variables: dict[str, str], name: str | None, nth: int, *, until_empty: 
             die_at(name, nth)
             work(variables, until_empty=until_empty)
             code = 0
+        except BaseException:
+            traceback.print_exc()
+            raise
         finally:
             os._exit(code)
     return child
@@ -92,7 +110,9 @@ def main() -> None:
             running.add(pid)
             answer = {"pid": pid}
         elif "once" in said:
-            answer = {"code": reap(fork(said["once"], said.get("die_at"), said.get("nth", 1), until_empty=True))}
+            answer = {
+                "code": reap(fork(said["once"], said.get("die_at"), said.get("nth", 1), until_empty=True))
+            }
         else:
             for pid in [said["kill"]] if "kill" in said else list(running):
                 running.discard(pid)

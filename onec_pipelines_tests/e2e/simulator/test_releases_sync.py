@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from decimal import Decimal
 
 import pytest
 
 from onec_pipelines.simulator.releases import RELEASES
 from onec_pipelines.simulator.server import Simulator
+from onec_pipelines_tests.fixtures.oracle import check_barcodes, check_prices, check_stock
 from onec_pipelines_tests.fixtures.pipeline import control, environment, open_fast, query, sync
 
 MISSING = {"11.4": {"vat_rates", "pricing_variants"}}
 STEPS = 25
-MAPPED = "JOIN integ.external_id_mappings {0} ON {0}.internal_id = t.{1}_id AND {0}.entity_type = '{2}'"
-GOODS = MAPPED.format("g", "product", "products")
 
 
 @pytest.fixture(scope="module", params=RELEASES)
@@ -62,51 +60,3 @@ def check_rates(running, url):
     marked = {row["Ref_Key"] for row in goods if row["DeletionMark"]}
     assert dict(found) == {key: percent for key, percent in expected.items() if key not in marked}
     assert len(set(expected.values())) > 1
-
-
-def check_prices(running, url):
-    lists = MAPPED.format("l", "price_type", "price_types")
-    found = query(
-        url,
-        f"SELECT l.external_id::text, g.external_id::text, t.price FROM shop.prices t {lists} {GOODS}"  # noqa: S608
-        " WHERE NOT t.is_deleted",
-    )
-    known = {row["Ref_Key"] for row in control(running, "oracle/products")}
-    expected = sorted(
-        (row["ВидЦены_Key"], row["Номенклатура_Key"], Decimal(row["Цена"]))
-        for row in control(running, "oracle/prices")
-        if row["Номенклатура_Key"] in known
-    )
-    assert sorted(found) == expected
-    assert expected
-
-
-def check_stock(running, url):
-    places = MAPPED.format("w", "warehouse", "warehouses")
-    found = query(
-        url,
-        "SELECT w.external_id::text, g.external_id::text, sum(t.on_hand) FROM shop.stock t"  # noqa: S608
-        f" {places} {GOODS} GROUP BY 1, 2",
-    )
-    known = {row["Ref_Key"] for row in control(running, "oracle/products")}
-    expected = defaultdict(Decimal)
-    for row in control(running, "oracle/stock"):
-        if row["Номенклатура_Key"] in known:
-            expected[row["Склад_Key"], row["Номенклатура_Key"]] += Decimal(row["ВНаличии"])
-    live = {place for place, _, _ in found}
-    assert {(place, goods): total for place, goods, total in found if total} == {
-        key: total for key, total in expected.items() if total and key[0] in live
-    }
-    assert expected
-
-
-def check_barcodes(running, url):
-    known = {row["Ref_Key"] for row in control(running, "oracle/products")}
-    expected = sorted(
-        (row["Штрихкод"], row["Номенклатура_Key"])
-        for row in control(running, "oracle/barcodes")
-        if row["Номенклатура_Key"] in known
-    )
-    sql = f"SELECT t.barcode, g.external_id::text FROM shop.barcodes t {GOODS} WHERE NOT t.is_deleted"  # noqa: S608
-    assert sorted(query(url, sql)) == expected
-    assert expected

@@ -15,7 +15,9 @@ from onec_pipelines_tests.fixtures.pipeline import query
 def shop(database_url):
     application = Shop(database_url)
     application.store()
-    application.execute("INSERT INTO shop.products (name, product_type) VALUES ('Чайник', 'goods'), ('Стол', 'goods')")
+    application.execute(
+        "INSERT INTO shop.products (name, product_type) VALUES ('Чайник', 'goods'), ('Стол', 'goods')"
+    )
     yield application
     application.close()
 
@@ -72,7 +74,8 @@ def test_a_change_of_any_part_is_a_new_version_and_no_change_is_none(shop, event
     order = shop.order("1", [line()])
     shop.execute("UPDATE shop.web_order_lines SET quantity = 3 WHERE order_id = %s", order)
     shop.execute(
-        "INSERT INTO shop.web_order_payments (order_id, method, amount) VALUES (%s, 'card_online', 300)", order
+        "INSERT INTO shop.web_order_payments (order_id, method, amount) VALUES (%s, 'card_online', 300)",
+        order,
     )
     shop.execute("UPDATE shop.web_orders SET updated_at = now() WHERE id = %s", order)
     assert [(event[0], event[2]) for event in events()] == [
@@ -145,7 +148,9 @@ def test_a_correction_revives_a_push_that_died(shop, events, database_url):
 def test_the_outbox_and_the_queue_hold_no_personal_data(shop, database_url):
     customer = shop.customer(name="Каnarейкина", phone="+79991234567", email="canary@example.ru")
     shop.order("1", [line()], customer_id=customer, comment="canary comment", contact_phone="+79991234567")
-    held = query(database_url, "SELECT o::text FROM integ.outbox o UNION ALL SELECT q::text FROM integ.retry_queue q")
+    held = query(
+        database_url, "SELECT o::text FROM integ.outbox o UNION ALL SELECT q::text FROM integ.retry_queue q"
+    )
     assert not [row for (row,) in held if "canary" in row or "9991234567" in row or "Каnar" in row]
 
 

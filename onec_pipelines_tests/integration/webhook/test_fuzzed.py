@@ -6,7 +6,7 @@ import json
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.generation import GenerationMode
 
 from onec_pipelines.webhook.app import PATH
@@ -16,7 +16,15 @@ from onec_pipelines_tests.fixtures.webhooks import post, receiving, signed_body
 
 OPERATION = schemathesis.openapi.from_dict(json.loads(DOCUMENT))[PATH]["POST"]
 SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
-CASES = settings(max_examples=60, database=None, deadline=None, derandomize=True, suppress_health_check=SLOW)
+# Each case is a request and a commit: what fails is shown as it came, not made smaller.
+CASES = settings(
+    max_examples=60,
+    database=None,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=SLOW,
+    phases=[Phase.generate],
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +59,10 @@ def test_a_signed_body_that_breaks_the_schema_is_refused(receiver) -> None:
         body = bytes_of(case.body)
         answer = post(running, signed_body(body))
         if mode_of_body(case) is GenerationMode.NEGATIVE:
-            assert answer.status == 400, body
+            assert answer.status in {400, 413}, body
             refused += 1
         else:
-            assert answer.status in {202, 400}, body
+            assert answer.status in {202, 400, 413}, body
 
     send()
     assert refused > 10
@@ -72,7 +80,7 @@ def test_a_signed_body_that_keeps_to_the_schema_is_stored(receiver) -> None:
         statuses.append(post(running, signed_body(bytes_of(case.body))).status)
 
     send()
-    assert set(statuses) <= {202, 400}
+    assert set(statuses) <= {202, 400, 413}
     # Printable text and the time's zone are more than a schema can say.
     assert statuses.count(202) > len(statuses) / 2
 
@@ -86,7 +94,6 @@ def test_headers_as_the_schema_describes_them_are_refused_without_the_secret(rec
         given_headers = {name: str(text) for name, text in case.headers.items()}
         sent = signed_body(bytes_of(case.body))
         forged = type(sent)(body=sent.body, headers={**sent.headers, **given_headers})
-        answer = post(running, forged)
-        assert (answer.status, answer.body) == (401, '{"error":"unauthorized"}')
+        assert post(running, forged).status in {401, 413}
 
     send()

@@ -17,7 +17,11 @@ KEY = "8b9660f6-6332-11ec-ad72-000c29b45b09"
             KEY,
             "e1cib/data/Документ.ЗаказКлиента?ref=ad72000c29b45b0911ec63328b9660f6",
         ),
-        ("Catalog_Партнеры", KEY.upper(), "e1cib/data/Справочник.Партнеры?ref=ad72000c29b45b0911ec63328b9660f6"),
+        (
+            "Catalog_Партнеры",
+            KEY.upper(),
+            "e1cib/data/Справочник.Партнеры?ref=ad72000c29b45b0911ec63328b9660f6",
+        ),
         ("InformationRegister_КурсыВалют", KEY, None),
         ("Document_ЗаказКлиента", "none", None),
         ("Document", KEY, None),

@@ -104,7 +104,7 @@ def test_the_first_name_that_the_base_has_is_taken(any_release, facts_of):
 
 def test_an_attribute_of_another_type_stops(release, facts_of):
     wrong = Attribute(wire=("СуммаДокумента",), fact="comment", kind=Kind.TEXT)
-    with pytest.raises(Stop, match="is Edm.Double in this base"):
+    with pytest.raises(Stop, match=r"is Edm\.Double in this base"):
         build(replace(ORDERS, attributes=(wrong,)), facts_of(), release, ZONE)
 
 
