@@ -14,6 +14,7 @@ from onec_pipelines.defs.health import HEALTH_SCHEDULE, health, note_health
 from onec_pipelines.defs.images import image_files
 from onec_pipelines.defs.jobs import JOBS
 from onec_pipelines.defs.outbound import application_assets, fed_by_application
+from onec_pipelines.defs.quality import AUDIT_SCHEDULE, quality
 from onec_pipelines.defs.queue import QUEUE_JOBS, QUEUE_SENSORS
 from onec_pipelines.defs.reconciliation import reconciliation
 from onec_pipelines.defs.resources import OnecResource
@@ -36,9 +37,9 @@ def build_definitions() -> dg.Definitions:
             *all_assets(),
             image_files,
         ],
-        asset_checks=[oversold, reconciliation],
+        asset_checks=[oversold, reconciliation, quality],
         jobs=[*JOBS, *QUEUE_JOBS, approve_load, note_health],
-        schedules=[*(gated(schedule) for schedule in SCHEDULES), HEALTH_SCHEDULE],
+        schedules=[*(gated(schedule) for schedule in SCHEDULES), HEALTH_SCHEDULE, AUDIT_SCHEDULE],
         sensors=[*QUEUE_SENSORS, webhooks_report, *ALERT_SENSORS],
         resources={"onec": OnecResource()},
         executor=dg.in_process_executor,

@@ -23,6 +23,7 @@ from onec_pipelines.steps.limits import limits_of
 from onec_pipelines.steps.load import Replay
 from onec_pipelines.steps.merge import guarded_merge
 from onec_pipelines.steps.outcome import Outcome, Progress
+from onec_pipelines.steps.rejects import are_too_many, hold_back, note_rejects
 from onec_pipelines.steps.replay import (
     newer_keys,
     stored_between,
@@ -60,7 +61,8 @@ def inbound(
     A `dry_run` brings raw and clean up to date as ever, says in `Outcome.diff` what would become of the shop, and leaves the rest to the
     next run.
 
-    A load that breaches a limit leaves the shop as it is and ends as status 'held' (`steps/diff.py`).
+    A load that breaches a limit leaves the shop as it is and ends as status 'held' (`steps/diff.py`), and so does one after which more
+    than `max_quarantined_share` of the entity's rows stand in quarantine, unless only the shop was asked for.
     Raises the error that ended the run, after it is noted in `sync_jobs`; an
     optional entity that the base does not publish ends as status 'skipped'. Raises RetryLater
     ALREADY_RUNNING when another run holds the entity.
@@ -146,9 +148,14 @@ def _run(entity: Entity, runtime: Runtime, ask: Ask, outcome: Outcome, on_progre
             reader.read(ask, choose(entity, runtime.settings.ways, ask.way))
     elif Layer.CLEAN in ask.layers:
         _replay(entity, runtime, ask.window, outcome, on_progress)
+    note_rejects(runtime.database, entity, outcome, system_name=runtime.system_name)
     if ask.layers & {Layer.SHOP, Layer.IDS}:
         everything = not ask.layers & {Layer.RAW, Layer.CLEAN}
-        _merge(entity, runtime, ask, outcome, on_progress, everything=everything)
+        # Who asks for the shop alone has seen what is in quarantine.
+        if not everything and not ask.dry_run and are_too_many(entity, outcome):
+            hold_back(entity, outcome)
+        else:
+            _merge(entity, runtime, ask, outcome, on_progress, everything=everything)
     on_progress(outcome)
 
 

@@ -17,7 +17,7 @@ from onec_pipelines.db.embedded import EmbeddedServer
 from onec_pipelines.db.engine import Database, connect
 from onec_pipelines.db.migrations import migrate, pending
 from onec_pipelines.errors import Stop
-from onec_pipelines.ledger import bases, capabilities, metadata_cache, stock_policy
+from onec_pipelines.ledger import audit, bases, capabilities, metadata_cache, stock_policy
 from onec_pipelines.ledger.calls import CallRecorder
 from onec_pipelines.ledger.controls import QuietUntil, Standing, quiet_hours, standing
 from onec_pipelines.ledger.throttle import SharedThrottle
@@ -183,6 +183,11 @@ class Runtime:
                 negative=self.settings.negative_stock,
             )
 
+    def note_settings(self) -> None:
+        """Have the audit log say which settings differ from those of the last process; nothing without a base."""
+        if self.system_name:
+            audit.note_settings(self.database, self.system_name, self.settings.prints())
+
     def close(self) -> None:
         """End the sessions in 1C and the connections to the database."""
         if "client" in self.__dict__:
@@ -284,4 +289,5 @@ def open_runtime(
         )
     with Runtime(settings, connect(url), observer=observer) as runtime:
         runtime.keep_policies()
+        runtime.note_settings()
         yield runtime

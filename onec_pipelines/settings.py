@@ -130,6 +130,7 @@ class Settings(AlertSettings, BaseSettings):
     open_days: Annotated[int, Field(ge=1, le=3660)] = 30
     raw_keep_days: Annotated[int, Field(ge=1, le=36_600)] = 30
     runs_keep_days: Annotated[int, Field(ge=1, le=36_600)] = 30
+    audit_keep_months: Annotated[int, Field(ge=1, le=1200)] = 36
     image_store: str = ""
     image_max_bytes: Annotated[int, Field(ge=1024, le=512 * 1024 * 1024)] = 20 * 1024 * 1024
     image_parallel: Annotated[int, Field(ge=1, le=16)] = 2
@@ -173,6 +174,14 @@ class Settings(AlertSettings, BaseSettings):
         """Only what `load_settings` hands in: it alone reads the environment, so every name is checked."""
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
+
+    def prints(self) -> dict[str, str]:
+        """Every setting that is no secret as a text, by name, for the audit log to compare and hash."""
+        return {
+            name: str(value)
+            for name, value in sorted(dict(self).items())
+            if not isinstance(value, SecretStr) and "secret" not in name
+        }
 
     @property
     def zone(self) -> ZoneInfo:

@@ -84,7 +84,7 @@ class Way(StrEnum):
     VERSIONS = "versions"
     """A scan of `Ref_Key,DataVersion`; only what differs is fetched (PROTOCOL §7.2)."""
     WINDOWS = "windows"
-    """By date: the Dagster partitions, and a version scan of the open horizon (PROTOCOL §7.2)."""
+    """By date: the Dagster partitions, and a version scan of the open horizon (PROTOCOL §7.2); of states those of what is still open."""
     SNAPSHOT = "snapshot"
     """Everything, compared here."""
 
@@ -104,6 +104,14 @@ class Split:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Follow:
+    """Objects of another entity whose rows still change: `where` over its clean row `c` (an order until it is closed)."""
+
+    entity: str
+    where: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Source:
     """Where the rows are in 1C.
 
@@ -113,7 +121,8 @@ class Source:
     read in windows. `narrow` names the field by whose values a reading may be restricted to a few rows on demand; for objects
     that is the reference itself. Of a virtual table, `nonzero` names fields of which one must not be zero, and `as_of_now` asks for the
     state at this moment, where movements of the future exist (PROTOCOL §11.9). `narrow_type` is the type of its values where the
-    property may hold several (PROTOCOL §3.1).
+    property may hold several (PROTOCOL §3.1). `follow` says for which of those values the rows are asked for between whole readings,
+    where nothing in 1C tells what has changed.
     """
 
     resources: tuple[str, ...]
@@ -125,6 +134,7 @@ class Source:
     window: str | None = None
     narrow: str | None = None
     narrow_type: str | None = None
+    follow: Follow | None = None
     nonzero: tuple[str, ...] = ()
     as_of_now: bool = False
 

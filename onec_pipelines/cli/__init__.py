@@ -10,6 +10,7 @@ from onec_pipelines.cli import (
     adopt,
     alerts,
     approve,
+    audit,
     changes,
     dashboard,
     deletes,
@@ -20,6 +21,7 @@ from onec_pipelines.cli import (
     migrate,
     outbox,
     pause,
+    quality,
     quarantine,
     queue,
     reconcile,
@@ -58,6 +60,7 @@ for command in (
     dashboard.dashboard,
     dashboard.advise,
     approve.approve,
+    quality.quality,
     quarantine.quarantine,
     queue.queue_group,
     worker.worker,
@@ -73,6 +76,7 @@ for command in (
     webhooks.webhooks,
     alerts.alerts,
     remedy.remedy,
+    audit.audit,
 ):
     cli.add_command(command)
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="This base fills this database from now on, although it was another one before. A person decides that.",
 )
-@click.option("--language", type=click.Choice(["en", "ru"]), default="en", show_default=True)
+@click.option("--lang", "language", type=click.Choice(["en", "ru"]), default="en", show_default=True)
 def doctor(
     *,
     as_json: bool,

@@ -17,6 +17,7 @@ from onec_pipelines.defs.lineage import (
     shop_lineage,
 )
 from onec_pipelines.defs.partitions import backfill_policy, partitions_of
+from onec_pipelines.defs.quality import freshness_of
 from onec_pipelines.defs.remedies import remedy_metadata
 from onec_pipelines.defs.resources import OnecResource
 from onec_pipelines.entities import BY_NAME, ENTITIES
@@ -165,6 +166,7 @@ def _spec(entity: Entity, layer: Layer) -> dg.AssetSpec:
         description=f"{entity.title_ru}. {entity.description} {_WORDS[layer]}",
         metadata=metadata,
         tags={"onec/entity": entity.name, "onec/area": entity.group},
+        freshness_policy=freshness_of(entity) if layer is Layer.SHOP else None,
         skippable=True,
     )
 

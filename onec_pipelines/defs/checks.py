@@ -7,6 +7,7 @@ import dagster as dg
 from onec_pipelines.defs.keys import asset_key
 from onec_pipelines.inbound import Outcome
 from onec_pipelines.spec import Entity, Layer
+from onec_pipelines.steps.rejects import are_too_many
 
 COMPLETENESS = "completeness"
 QUARANTINE = "quarantine"
@@ -24,7 +25,10 @@ def check_specs(entity: Entity) -> list[dg.AssetCheckSpec]:
         dg.AssetCheckSpec(
             QUARANTINE,
             asset=asset_key(entity, Layer.CLEAN),
-            description=f"At most {entity.max_quarantined_share:.0%} of the rows were rejected.",
+            description=(
+                "No row is in quarantine: some are a warning; more than"
+                f" {entity.max_quarantined_share:.0%} are an error and hold the shop layer back."
+            ),
         ),
         dg.AssetCheckSpec(
             REFERENCES,
@@ -49,16 +53,18 @@ def completeness(entity: Entity, outcome: Outcome) -> dg.AssetCheckResult:
 
 
 def quarantine(entity: Entity, outcome: Outcome) -> dg.AssetCheckResult:
-    """How many rows were rejected; a few are a warning in the metadata, many fail the check."""
-    # A run that fetched only what changed says nothing of the share of all.
-    share = outcome.quarantined / max(outcome.rows_seen, outcome.rows_read - outcome.duplicates, 1)
+    """What stands in quarantine: a few rows are a warning, more than the entity may have an error, which holds the shop layer back."""
+    is_error = are_too_many(entity, outcome)
     return dg.AssetCheckResult(
         check_name=QUARANTINE,
         asset_key=asset_key(entity, Layer.CLEAN),
-        passed=share <= entity.max_quarantined_share,
+        passed=outcome.rejects_open == 0,
+        severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
         metadata={
-            "rejected_rows": outcome.quarantined,
-            "share": round(share, 6),
+            "rejected_rows": outcome.rejects_open,
+            "rejected_by_this_run": outcome.quarantined,
+            "share": round(outcome.rejects_share, 6),
+            "shop": "held back" if is_error else "loaded with the others",
             "remedy": f"`onec quarantine list {entity.name}` says which field of which row; mend it in 1C.",
         },
     )

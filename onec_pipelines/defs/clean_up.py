@@ -7,7 +7,7 @@ import dagster as dg
 from onec_pipelines.defs.images import remove_unneeded_pictures
 from onec_pipelines.defs.lineage import as_metadata
 from onec_pipelines.defs.resources import OnecResource
-from onec_pipelines.ledger import calls, packets, retention
+from onec_pipelines.ledger import audit, calls, packets, retention
 
 
 class RetentionConfig(dg.Config):
@@ -32,6 +32,7 @@ def remove_what_is_old(
         "scans": removed.scans,
         "packets": packets.prune_in(runtime.database, runtime.system_name, days=raw_days),
         "call_figures": calls.forget(runtime.database),
+        **audit.keep(runtime.database, keep_months=runtime.settings.audit_keep_months),
         "dagster_events": retention.prune_dagster(
             runtime.database, keep_days=config.runs_days or runtime.settings.runs_keep_days
         ),

@@ -27,7 +27,8 @@ def diff_spec(entity: Entity) -> dg.AssetCheckSpec:
 
 def diff_check(entity: Entity, outcome: Outcome) -> dg.AssetCheckResult:
     """The difference as it was before the merge; failed while the load is held, a warning when a dry run would be."""
-    is_held = outcome.status == "held"
+    # A load that is held for its rejects has no approval and no difference: the check of the quarantine tells of it.
+    is_held = outcome.status == "held" and outcome.approval is not None
     breaches = outcome.diff.get("breaches", [])
     return dg.AssetCheckResult(
         check_name=DIFF,

@@ -19,6 +19,7 @@ from onec_pipelines.monitoring.serve import policy_of
     key=HEALTH_KEY,
     group_name="onec",
     kinds={"postgres"},
+    owners=["team:data-engineering"],
     description="How the integration is: lag, runs, calls, queue, quarantine. The same figures as /dashboard and `onec status`.",
 )
 def health(onec: OnecResource) -> dg.MaterializeResult[None]:

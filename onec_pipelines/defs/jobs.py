@@ -8,6 +8,7 @@ from onec_pipelines.defs.clean_up import clean_up
 from onec_pipelines.defs.doctor import examine_base
 from onec_pipelines.defs.images import IMAGE_FILES_KEY
 from onec_pipelines.defs.keys import CHANGES_KEY, METADATA_KEY, asset_key, layers_of, step_name
+from onec_pipelines.defs.quality import QUALITY_KEYS, quality_audit
 from onec_pipelines.defs.reconciliation import CHECKS, reconcile_job
 from onec_pipelines.defs.schema import OP
 from onec_pipelines.entities import ENTITIES
@@ -16,6 +17,10 @@ from onec_pipelines.entities.images import IMAGES
 _CATALOG = frozenset({"dictionaries", "catalog"})
 # A job of assets takes their checks along; this one has a job of its own.
 _COMPARISON = dg.AssetSelection.checks(*CHECKS)
+
+
+# Assets bring all their checks along, and those of the audit wait for the night.
+_AUDIT = dg.AssetSelection.checks(*QUALITY_KEYS)
 
 
 def _selection(groups: frozenset[str] | None) -> dg.AssetSelection:
@@ -28,12 +33,12 @@ def _selection(groups: frozenset[str] | None) -> dg.AssetSelection:
             if groups is None or entity.group in groups
             for layer in layers_of(entity)
         ),
-    ) - _COMPARISON
+    ) - _COMPARISON - _AUDIT
 
 
 def _layers_of_images() -> dg.AssetSelection:
     layers = dg.AssetSelection.assets(*(asset_key(IMAGES, layer) for layer in layers_of(IMAGES)))
-    return layers - _COMPARISON
+    return layers - _COMPARISON - _AUDIT
 
 
 sync_all = dg.define_asset_job(

@@ -1,6 +1,4 @@
-"""The audit of the shop's tables as asset checks, in a job of its own. Great Expectations is imported by the step that runs, nowhere before."""
-
-from __future__ import annotations
+"""The audit of the shop's tables as asset checks, in a job of its own. Only the step that runs imports Great Expectations."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -17,8 +15,8 @@ from onec_pipelines.defs.resources import OnecResource
 from onec_pipelines.entities import BY_NAME, ENTITIES
 from onec_pipelines.monitoring.expectations import Finding, check_names
 from onec_pipelines.monitoring.expectations.cadence import age_of
-from onec_pipelines.monitoring.expectations.rounds import Report, run_audit
 from onec_pipelines.monitoring.expectations.model import Severity
+from onec_pipelines.monitoring.expectations.rounds import Report, run_audit
 from onec_pipelines.spec import Entity, Layer
 
 JOB = "quality_audit"
@@ -64,7 +62,7 @@ def quality(
 ) -> Iterator[dg.AssetCheckResult]:
     """The selected checks, from one audit of their entities. In a run that materializes assets they are left for the night."""
     if context.run.asset_selection:
-        context.log.info(f"left for the job {JOB}: a sync does not wait for it")
+        context.log.info("left for the job %s: a sync does not wait for it", JOB)
         return
     wanted = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
     assets = {asset for asset, _ in wanted}
@@ -180,6 +178,10 @@ quality_audit = dg.define_asset_job(
     selection=dg.AssetSelection.checks(*QUALITY_KEYS),
     description="Every expectation of the shop's tables: keys, references, ranges, codes, freshness, figures, rules across tables.",
 )
+
+
+# 1C is not asked, so that it runs whatever is said of 1C.
+AUDIT_SCHEDULE = dg.ScheduleDefinition(name="audit_every_night", job=quality_audit, cron_schedule="0 5 * * *")
 
 
 def freshness_of(entity: Entity) -> dg.FreshnessPolicy:

@@ -1,13 +1,13 @@
 """СостоянияЗаказовКлиентов: what 1C makes of an order's shipments and payments (PROTOCOL §11.7).
 
 1C recomputes the register in the background, it has no DataVersion and no exchange plan tells of it, so that
-it is read whole and compared here: eleven narrow columns an order.
+the states of orders that are not closed are asked for, and now and then the whole register: eleven narrow columns an order.
 """
 
 from __future__ import annotations
 
 from onec_pipelines.entities.document_parts import composite, exact, money
-from onec_pipelines.spec import Column, ColumnType, Entity, Field, Source, Target
+from onec_pipelines.spec import Column, ColumnType, Entity, Field, Follow, Source, Target
 
 ORDER_REF, ORDER_TYPE = composite("order", "Заказ")
 
@@ -20,6 +20,13 @@ ORDER_STATES = Entity(
         resources=("InformationRegister_СостоянияЗаказовКлиентов",),
         narrow="order_ref",
         narrow_type="Document_ЗаказКлиента",
+        follow=Follow(
+            entity="orders",
+            where=(
+                "NOT EXISTS (SELECT FROM clean.order_states s WHERE s.system_name = c.system_name"
+                " AND s.order_ref = c.ref AND s.deleted_at IS NULL AND s.state = 'closed')"
+            ),
+        ),
     ),
     key=("order_ref", "order_type"),
     fields=(

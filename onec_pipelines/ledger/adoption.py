@@ -94,6 +94,8 @@ def adopt(
         adopted += fresh
         if not fresh:
             break
+        # For the merge that follows.
+        tx.execute("ANALYZE integ.external_id_mappings")
     found = _verdicts(tx)
     tx.execute("DROP TABLE IF EXISTS pg_temp.adopt_source, pg_temp.adopt_pairs, pg_temp.adopt_judged")
     result = Adopted(

@@ -11,8 +11,21 @@ from psycopg.types.json import Jsonb
 
 from onec_pipelines.db.engine import Database, driver_connection
 from onec_pipelines.errors import RetryLater
+from onec_pipelines.ledger import audit
 
 Tx = psycopg.Connection[Any]
+_AUDITED = (
+    "requests",
+    "wire_bytes",
+    "rows_read",
+    "quarantined",
+    "clean_changed",
+    "shop_changed",
+    "held",
+    "unresolved",
+    "complete",
+    "seconds",
+)
 
 
 @contextmanager
@@ -72,13 +85,25 @@ def note(database: Database, job_id: int, figures: dict[str, Any]) -> None:
 def finish(
     database: Database, job_id: int, *, status: str, error: str | None, metadata: dict[str, Any]
 ) -> None:
-    """Note the end of a job with its figures."""
+    """Note the end of a job with its figures; a summary of what it asked and did goes into the audit log."""
     with database.transaction() as connection:
-        driver_connection(connection).execute(
+        tx = driver_connection(connection)
+        row = tx.execute(
             "UPDATE integ.sync_jobs SET status = %s, completed_at = now(), error_message = %s, metadata = %s"
-            " WHERE id = %s",
+            " WHERE id = %s RETURNING system_name, entity_type, job_type, run_id",
             (status, error, Jsonb(metadata), job_id),
-        )
+        ).fetchone()
+        if row is not None:
+            system_name, entity, job_type, run_id = row
+            figures = {name: metadata[name] for name in _AUDITED if name in metadata}
+            audit.record(
+                tx,
+                system_name=system_name,
+                action="run.finished",
+                entity=entity,
+                job_id=job_id,
+                details={"status": status, "job_type": job_type, "run_id": run_id, **figures},
+            )
 
 
 def latest(database: Database, system_name: str) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 from onec_pipelines.db.engine import Database, driver_connection
 from onec_pipelines.errors import RetryLater
-from onec_pipelines.ledger import state
+from onec_pipelines.ledger import audit, state
 
 Tx = psycopg.Connection[Any]
 
@@ -100,7 +100,9 @@ def intend(
     """
     keep = "p.intended" if may_have_arrived else "excluded.intended"
     with database.transaction() as connection:
-        driver_connection(connection).execute(
+        tx = driver_connection(connection)
+        _note(tx, system_name, outgoing, subject_id, {"phase": "intended", "version": version})
+        tx.execute(
             "INSERT INTO integ.push_objects AS p (system_name, outgoing, subject_id, resource, own_key, phase, payload_hash,"
             " version, intended) VALUES (%s, %s, %s, %s, %s, 'intended', %s, %s, %s)"
             " ON CONFLICT (system_name, outgoing, subject_id) DO UPDATE SET payload_hash = excluded.payload_hash,"
@@ -125,6 +127,9 @@ def set_columns(tx: Tx, system_name: str, outgoing: str, subject_id: int, **valu
         " WHERE system_name = %s AND outgoing = %s AND subject_id = %s".encode(),
         (*made, system_name, outgoing, subject_id),
     )
+    if "phase" in values:
+        seen = {name: values[name] for name in ("phase", "onec_key", "done_version") if name in values}
+        _note(tx, system_name, outgoing, subject_id, seen)
 
 
 def sending(
@@ -142,6 +147,7 @@ def sending(
             " WHERE system_name = %s AND outgoing = %s AND subject_id = %s RETURNING own_key",
             (system_name, outgoing, subject_id),
         ).fetchone()
+        _note(tx, system_name, outgoing, subject_id, {"phase": "sending"})
         known = state.read(tx, system_name, "push", "keys")
         if row is not None and entity is not None and known is not None and known["honoured"]:
             _map(tx, system_name, entity, subject_id, row[0])
@@ -222,6 +228,18 @@ def mapped_key(database: Database, system_name: str, entity: str, internal_id: i
             .fetchone()
         )
     return None if row is None else UUID(str(row[0]))
+
+
+def _note(tx: Tx, system_name: str, outgoing: str, subject_id: int, details: dict[str, Any]) -> None:
+    """One step of a push in the audit log."""
+    audit.record(
+        tx,
+        system_name=system_name,
+        action="push.step",
+        entity=outgoing,
+        job_id=None,
+        details={"subject": subject_id, **details},
+    )
 
 
 def _map(tx: Tx, system_name: str, entity: str, internal_id: int, key: UUID) -> None:

@@ -114,6 +114,22 @@ def counts(database: Database, system_name: str) -> dict[str, int]:
         return {entity: int(count) for entity, count in rows}
 
 
+def standing(database: Database, entity: Entity, *, system_name: str) -> tuple[int, int]:
+    """Open entries of an entity, and of how many rows they are: these and the live ones of clean."""
+    with database.transaction() as connection:
+        row = (
+            driver_connection(connection)
+            .execute(
+                "SELECT q.rows, q.rows + c.rows FROM (SELECT count(*) AS rows FROM clean.quarantine WHERE system_name = %s"
+                " AND entity_type = %s AND resolved_at IS NULL) q, (SELECT count(*) AS rows"
+                f" FROM {entity.clean_table} WHERE system_name = %s AND deleted_at IS NULL) c".encode(),
+                (system_name, entity.name, system_name),
+            )
+            .fetchone()
+        )
+    return (int(row[0]), int(row[1])) if row else (0, 0)
+
+
 def listing(database: Database, system_name: str, entity: str | None, limit: int) -> list[dict[str, Any]]:
     """Open entries, newest first."""
     with database.transaction() as connection:

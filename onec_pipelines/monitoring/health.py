@@ -61,7 +61,7 @@ def read_or_reason(database: Database, system_name: str) -> Health | Reason:
     try:
         return health.read(database, system_name)
     except PipelineError as error:
-        known = "MIGRATIONS_PENDING" if error.code == "DB_MISSING" else error.code
+        known = "MIGRATIONS_PENDING" if error.code == "DB_SCHEMA" else error.code
         return Reason(code=known, down=True, entity="", figures={})
 
 

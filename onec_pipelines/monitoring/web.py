@@ -114,7 +114,7 @@ class Site:
         try:
             return dashboard.page(self._database, self._system_name, view), 200
         except PipelineError as error:
-            code = "MIGRATIONS_PENDING" if error.code == "DB_MISSING" else error.code
+            code = "MIGRATIONS_PENDING" if error.code == "DB_SCHEMA" else error.code
             return dashboard.failure_page(Reason(code=code, down=True, entity="", figures={}), language), 503
 
     def _judged(self) -> dict[str, Any]:

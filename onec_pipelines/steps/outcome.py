@@ -12,6 +12,7 @@ class Outcome:
     """What a run of one entity did; all counts are rows.
 
     `rows_read` counts what came over the wire: rows that pages repeat by their overlap, too; `rows_seen` the different ones.
+    `rejects_open` are all rows that stand in quarantine after this run, `rejects_share` their share of all rows of the entity.
     `rows_scanned` counts the narrow rows of a version scan, which are not among those. `complete`
     is None when nothing was read from 1C; `whole` says that the reading was of everything that 1C holds of the entity. `way` is how it was
     read: a way of `spec.Way`, or `keys`. `diff` is what the merge was about to do to the shop (figures of `steps/diff.py`), `approval` the
@@ -29,6 +30,8 @@ class Outcome:
     rows_seen: int = 0
     duplicates: int = 0
     quarantined: int = 0
+    rejects_open: int = 0
+    rejects_share: float = 0.0
     clean_new: int = 0
     clean_changed: int = 0
     absent: int = 0

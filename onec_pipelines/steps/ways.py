@@ -60,7 +60,7 @@ def default_way(entity: Entity) -> Way:
     """How the entity is read when nobody says otherwise."""
     if entity.way is not None:
         return entity.way
-    return Way.WINDOWS if entity.source.window else Way.SNAPSHOT
+    return Way.WINDOWS if entity.source.window or entity.source.follow else Way.SNAPSHOT
 
 
 def possible_ways(entity: Entity) -> tuple[Way, ...]:
@@ -68,7 +68,7 @@ def possible_ways(entity: Entity) -> tuple[Way, ...]:
     found = [Way.SNAPSHOT]
     if has_versions(entity):
         found += [Way.VERSIONS, Way.CHANGES]
-    if entity.source.window:
+    if entity.source.window or entity.source.follow:
         found.append(Way.WINDOWS)
     return tuple(found)
 

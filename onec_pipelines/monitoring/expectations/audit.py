@@ -26,6 +26,16 @@ _SITE = "audit"
 _ID = "onec"
 # Counts only: neither values nor rows leave PostgreSQL.
 _FORMAT = {"result_format": "SUMMARY", "exclude_unexpected_values": True, "partial_unexpected_count": 0}
+_CLASSES = {
+    Form.NOT_NULL: "ExpectColumnValuesToNotBeNull",
+    Form.BETWEEN: "ExpectColumnValuesToBeBetween",
+    Form.LENGTH: "ExpectColumnValueLengthsToBeBetween",
+    Form.IN_SET: "ExpectColumnValuesToBeInSet",
+    Form.ROW_COUNT: "ExpectTableRowCountToBeBetween",
+    Form.FILLED: "ExpectColumnProportionOfNonNullValuesToBeBetween",
+    Form.MEAN: "ExpectColumnMeanToBeBetween",
+}
+_BOUNDED = frozenset({Form.BETWEEN, Form.LENGTH, Form.ROW_COUNT, Form.FILLED, Form.MEAN})
 
 
 def audit(database: Database, suites: Sequence[Suite], *, docs: Path | None = None) -> list[Finding]:
@@ -99,26 +109,17 @@ def _expectation(gxe: Any, one: Expectation, identity: str) -> Any:
         "severity": "critical" if one.severity is Severity.ERROR else "warning",
     }
     column = one.columns[0] if one.columns else None
-    bounds = {"min_value": one.minimum, "max_value": one.maximum}
-    match one.form:
-        case Form.NOT_NULL:
-            return gxe.ExpectColumnValuesToNotBeNull(column=column, **common)
-        case Form.BETWEEN:
-            return gxe.ExpectColumnValuesToBeBetween(column=column, **bounds, **common)
-        case Form.LENGTH:
-            return gxe.ExpectColumnValueLengthsToBeBetween(column=column, **bounds, **common)
-        case Form.IN_SET:
-            return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=list(one.choices), **common)
-        case Form.FILLED:
-            return gxe.ExpectColumnProportionOfNonNullValuesToBeBetween(column=column, **bounds, **common)
-        case Form.MEAN:
-            return gxe.ExpectColumnMeanToBeBetween(column=column, **bounds, **common)
-        case Form.ROW_COUNT:
-            return gxe.ExpectTableRowCountToBeBetween(**bounds, **common)
-        case _:
-            # It fills in `{batch}` by format(): braces of ours are doubled.
-            query = one.rows.replace("{", "{{").replace("}", "}}")
-            return gxe.UnexpectedRowsExpectation(unexpected_rows_query=query, description=one.words, **common)
+    bounds: dict[str, Any] = {"min_value": one.minimum, "max_value": one.maximum}
+    if one.form is Form.ROWS:
+        # It fills in `{batch}` by format(): braces of ours are doubled.
+        query = one.rows.replace("{", "{{").replace("}", "}}")
+        return gxe.UnexpectedRowsExpectation(unexpected_rows_query=query, description=one.words, **common)
+    arguments: dict[str, Any] = bounds if one.form in _BOUNDED else {}
+    if one.form is Form.IN_SET:
+        arguments = {"value_set": list(one.choices)}
+    if column is not None:
+        arguments["column"] = column
+    return getattr(gxe, _CLASSES[one.form])(**arguments, **common)
 
 
 def _plain(result: Any) -> dict[str, Any]:
@@ -154,7 +155,7 @@ def _with_sample(database: Database, suite: Suite, finding: Finding) -> Finding:
         return finding
     rows = finding.expectation.rows
     with database.transaction() as connection:
-        ids = connection.execute(text(f"SELECT DISTINCT x.id FROM ({rows}) x ORDER BY 1 LIMIT {_SAMPLE}"))  # noqa: S608 - our own SQL
+        ids = connection.execute(text(f"SELECT DISTINCT x.id FROM ({rows}) x ORDER BY 1 LIMIT {_SAMPLE}"))
         sample = tuple(str(row[0]) for row in ids)
         days = {}
         if suite.day is not None and all(one.partition(":")[0].isdecimal() for one in sample):

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
+
+from onec_pipelines.monitoring.expectations.model import Finding, Severity
 
 FOLDER = "data_docs"
 KEPT = 7
 """Sites that are kept; the oldest go."""
 
 _EXTERNAL = re.compile(
-    r"<link[^>]*href=[\"']https?://[^>]*>|<script[^>]*src=[\"']https?://[^>]*>\s*</script>", re.IGNORECASE
+    r"<link[^>]*href=[\"']https?://[^>]*>|<script.*?</script>|<img[^>]*https?://[^>]*>|<footer.*?</footer>"
+    r"|url\([\"']?https?://[^)]*\)",
+    re.IGNORECASE | re.DOTALL,
 )
 _NAME = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
 _STYLE = """<style>
@@ -31,6 +36,7 @@ img{max-height:2.2rem}.d-none,.modal,.popover{display:none}
 .text-danger{color:#cf222e}.text-success{color:#1a7f37}
 .fa-exclamation-triangle::before,.fa-triangle-exclamation::before{content:"!";color:#9a6700;font-weight:700}
 .badge-info{border:1px solid #8888;border-radius:.4rem;padding:0 .3rem}
+.btn-group,.card-text,.card.mb-3,a[data-toggle=collapse],.ge-breadcrumbs{display:none}.bad{color:#cf222e;font-weight:700}.odd{color:#9a6700;font-weight:700}
 pre,code{white-space:pre-wrap;overflow-wrap:anywhere}ul{list-style:none;padding-left:0}
 </style>"""
 
@@ -49,6 +55,62 @@ def tidy(folder: Path) -> None:
         page.write_text(shown.replace("</head>", f"{_STYLE}</head>", 1), encoding="utf-8")
 
 
+def write_index(folder: Path, findings: Sequence[Finding]) -> Path:
+    """The first page of a site: what failed with its remedy, then every table with a link to its page."""
+    tables: dict[str, list[Finding]] = {}
+    for one in findings:
+        tables.setdefault(one.table, []).append(one)
+    failed = sorted(
+        (one for one in findings if not one.passed), key=lambda one: one.expectation.severity.value
+    )
+    rows = "".join(
+        f"<tr><td class={'bad' if one.expectation.severity is Severity.ERROR else 'odd'}>"
+        f"{one.expectation.severity.value}</td>{_cells(folder, one)}</tr>"
+        for one in failed
+    )
+    heading = (
+        "<tr><th></th><th>table</th><th>expected</th><th>rows</th><th>our ids</th><th>what to do</th></tr>"
+    )
+    listed = "".join(
+        f"<tr><td>{_link(folder, table)}</td><td>{len(found)}</td>"
+        f"<td>{sum(not one.passed for one in found) or ''}</td></tr>"
+        for table, found in tables.items()
+    )
+    page = folder / "index.html"
+    page.write_text(
+        _page(
+            "Audit of the shop's tables",
+            f"<p>{len(findings)} expectations of {len(tables)} tables, {len(failed)} failed. {folder.name}</p>"
+            + (f"<h2>Failed</h2><table id=failed>{heading}{rows}</table>" if failed else "")
+            + "<h2>Tables</h2><table id=tables><tr><th>table</th><th>expectations</th><th>failed</th></tr>"
+            + f"{listed}</table><p><a href='../index.html'>Earlier audits</a></p>",
+        ),
+        encoding="utf-8",
+    )
+    return page
+
+
+def _cells(folder: Path, one: Finding) -> str:
+    now = str(one.rows) if one.rows is not None else "" if one.observed is None else f"now {one.observed:.6g}"
+    texts = (one.error or now, ", ".join(one.sample), one.expectation.remedy)
+    shown = "".join(f"<td>{escape(text)}</td>" for text in texts)
+    return f"<td>{_link(folder, one.table)}</td><td>{escape(one.expectation.words)}</td>{shown}"
+
+
+def _link(folder: Path, table: str) -> str:
+    pages = sorted((folder / "validations" / table.replace(".", "_")).rglob("*.html"))
+    if not pages:
+        return escape(table)
+    return f'<a href="{escape(pages[-1].relative_to(folder).as_posix())}">{escape(table)}</a>'
+
+
+def _page(title: str, body: str) -> str:
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{title}</title>{_STYLE}</head><body><h1>{title}</h1>{body}</body></html>"
+    )
+
+
 def publish(home: Path) -> Path:
     """List the sites in one page, remove all but the newest, and give the page."""
     root = home / FOLDER
@@ -61,12 +123,7 @@ def publish(home: Path) -> Path:
         f'<li><a href="{escape(one.name)}/index.html">{escape(one.name)}</a></li>' for one in sites[:KEPT]
     )
     page = root / "index.html"
-    page.write_text(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width"><title>Data Docs</title>'
-        f"{_STYLE}</head><body><h1>Audits of the shop's tables</h1><ul>{items}</ul></body></html>",
-        encoding="utf-8",
-    )
+    page.write_text(_page("Audits of the shop's tables", f"<ul>{items}</ul>"), encoding="utf-8")
     return page
 
 

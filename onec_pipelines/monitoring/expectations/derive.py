@@ -206,8 +206,8 @@ def _fresh(table: Table) -> Expectation:
             # What nobody ever synced is not late.
             f"SELECT '{name}' AS id FROM integ.sync_jobs j"
             f" WHERE j.system_name = '{table.scope.system_name}' AND j.entity_type = '{name}'"
-            " AND j.job_type <> 'dry_run' HAVING max(j.completed_at)"
-            f" FILTER (WHERE j.status IN ('succeeded', 'skipped')) > now() - interval '{hours} hours' IS NOT TRUE"
+            " AND j.job_type <> 'dry_run' HAVING (max(j.completed_at)"
+            f" FILTER (WHERE j.status IN ('succeeded', 'skipped')) > now() - interval '{hours} hours') IS NOT TRUE"
             " AND count(*) > 0"
         ),
     )

@@ -12,7 +12,7 @@ from typing import Any
 from onec_pipelines.db.engine import Database
 from onec_pipelines.ledger import quality
 from onec_pipelines.monitoring.expectations.audit import audit
-from onec_pipelines.monitoring.expectations.data_docs import new_folder, publish
+from onec_pipelines.monitoring.expectations.data_docs import new_folder, publish, write_index
 from onec_pipelines.monitoring.expectations.distribution import DISTRIBUTION, figures_of
 from onec_pipelines.monitoring.expectations.model import Finding, Scope, Severity
 from onec_pipelines.monitoring.expectations.suites import suites_of
@@ -63,6 +63,7 @@ def run_audit(
     folder = new_folder(settings.home) if with_docs and suites else None
     findings = audit(database, suites, docs=folder)
     if folder is not None:
+        write_index(folder, findings)
         publish(settings.home)
     docs = folder / "index.html" if folder is not None else None
     seconds = time.monotonic() - begun

@@ -48,5 +48,19 @@ def test_the_state_of_one_order_is_fetched_and_the_others_stay(runtime, shop, da
     assert query(database_url, in_shop, order) == [(now[order],)]
 
 
+def test_between_whole_readings_only_states_of_open_orders_are_asked_for(runtime, shop, database_url):
+    inbound(ORDERS, runtime, way=Way.SNAPSHOT)
+    whole = inbound(STATES, runtime)
+    control(shop, "day", {"steps": 80})
+    inbound(ORDERS, runtime, way=Way.SNAPSHOT)
+
+    followed = inbound(STATES, runtime)
+
+    rows = control(shop, f"rows/{REGISTER}?top=1000")["rows"]
+    assert debts(database_url) == {row["Заказ"]: Decimal(row["СуммаДолга"]) for row in rows}
+    assert 0 < followed.rows_read < whole.rows_read
+    assert followed.deleted == 0
+
+
 def debts(url):
     return dict(query(url, "SELECT order_ref::text, debt_amount FROM clean.order_states"))

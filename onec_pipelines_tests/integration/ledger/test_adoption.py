@@ -116,6 +116,7 @@ def test_an_id_that_nobody_has_seen_yet_gives_way(tx):
 
 def test_the_applications_own_customer_keeps_the_id_it_was_pushed_with(tx):
     """Push notes the id of shop.web_customers before 1C tells of the partner."""
+    tx.execute("INSERT INTO shop.stores (code, system_name) VALUES ('main', %s)", (SYSTEM,))
     pushed = insert(tx, "web_customers", name="Иван", email="ivan@example.com")
     tx.execute(
         "INSERT INTO integ.external_id_mappings (entity_type, internal_id, external_id, system_name)"

@@ -65,7 +65,7 @@ def refused(**arguments) -> str:
     return caught.value.reason
 
 
-@pytest.mark.parametrize(("secret", "place"), [(NEW, 0), (OLD, 1)])
+@pytest.mark.parametrize(("secret", "place"), [(NEW, 0), (OLD, 1)], ids=["new", "old"])
 def test_every_active_secret_is_good_and_the_answer_says_which_it_was(secret: str, place: int) -> None:
     assert check(secret=secret) == Verified(msg_id="msg_1", sent_at=NOW, secret=place)
 
