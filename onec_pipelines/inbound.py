@@ -76,38 +76,15 @@ def inbound(
         dry_run=dry_run,
     )
     check_ask(entity, ask)
-    with jobs.entity_lock(runtime.database, runtime.system_name, entity.name):
-        job_id = jobs.start(
-            runtime.database,
-            system_name=runtime.system_name,
-            entity=entity.name,
-            job_type=ask.job_type,
-            run_id=run_id,
-        )
-        outcome = Outcome(entity=entity.name, job_id=job_id)
-        begun = time.monotonic()
-        calls_before = len(runtime.calls)
-        error: str | None = None
+    with (
+        jobs.entity_lock(runtime.database, runtime.system_name, entity.name),
+        _noted(entity, runtime, ask, run_id) as outcome,
+    ):
         try:
             _run(entity, runtime, ask, outcome, on_progress)
         except Skip as skip:
             outcome.status, outcome.message = "skipped", str(skip)
-        except PipelineError as failure:
-            outcome.status, error = "failed", str(failure)
-            raise
-        except BaseException as failure:
-            outcome.status, error = "failed", type(failure).__name__
-            raise
-        finally:
-            outcome.seconds["total"] = round(time.monotonic() - begun, 3)
-            calls = runtime.calls[calls_before:]
-            outcome.requests = len(calls)
-            outcome.wire_bytes = sum(call.wire_bytes for call in calls)
-            error = error or (outcome.message if outcome.status == "held" else None)
-            jobs.finish(
-                runtime.database, job_id, status=outcome.status, error=error, metadata=asdict(outcome)
-            )
-        return outcome
+    return outcome
 
 
 def keys_of(
@@ -137,6 +114,35 @@ def keys_of(
                 )
             found += keys
     return found
+
+
+@contextmanager
+def _noted(entity: Entity, runtime: Runtime, ask: Ask, run_id: str | None) -> Iterator[Outcome]:
+    """A run's line in `sync_jobs`: begun here, ended with what the outcome says then or with the error."""
+    job_id = jobs.start(
+        runtime.database,
+        system_name=runtime.system_name,
+        entity=entity.name,
+        job_type=ask.job_type,
+        run_id=run_id,
+    )
+    outcome = Outcome(entity=entity.name, job_id=job_id)
+    begun = time.monotonic()
+    calls_before = len(runtime.calls)
+    error: str | None = None
+    try:
+        yield outcome
+    except BaseException as failure:
+        outcome.status = "failed"
+        error = str(failure) if isinstance(failure, PipelineError) else type(failure).__name__
+        raise
+    finally:
+        outcome.seconds["total"] = round(time.monotonic() - begun, 3)
+        calls = runtime.calls[calls_before:]
+        outcome.requests = len(calls)
+        outcome.wire_bytes = sum(call.wire_bytes for call in calls)
+        error = error or (outcome.message if outcome.status == "held" else None)
+        jobs.finish(runtime.database, job_id, status=outcome.status, error=error, metadata=asdict(outcome))
 
 
 def _run(entity: Entity, runtime: Runtime, ask: Ask, outcome: Outcome, on_progress: Progress) -> None:

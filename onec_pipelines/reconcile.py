@@ -21,6 +21,7 @@ from onec_pipelines.reading import known_plan, split_parts
 from onec_pipelines.runtime import Runtime
 from onec_pipelines.spec import Entity, Layer, Way
 from onec_pipelines.steps.demand import asked_field, read_keys
+from onec_pipelines.steps.forget import keep_forgotten
 from onec_pipelines.steps.resolve import Plan
 from onec_pipelines.steps.totals import Compared, Side, compare_totals
 from onec_pipelines.steps.windows import Window, since, today
@@ -209,6 +210,7 @@ def _look_closely(entity: Entity, runtime: Runtime, plan: Plan, keys: Sequence[s
             with runtime.database.transaction() as connection:
                 tx = driver_connection(connection)
                 clean_rows.stage(tx, entity, group.checked.table, group.checked.sections)
+                keep_forgotten(tx, entity, None, (), system_name=runtime.system_name)
                 look.add(
                     reconciliation.compare_clean(
                         tx,

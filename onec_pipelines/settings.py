@@ -1,6 +1,7 @@
 """Every environment variable of the project, read once, typed, with the secrets masked.
 
-Here belong names, types, defaults and checks of `ONEC_*`. What is done with a value (opening a client,
+Here belong names, types, defaults and checks of `ONEC_*`; those of the way to 1C and of alerts are in
+`connection_settings.py` and `alert_settings.py`. What is done with a value (opening a client,
 starting a server) belongs to the module that uses it. Nothing else in the package reads `os.environ` for
 configuration.
 """
@@ -14,99 +15,50 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import SplitResult, urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from onec_pipelines.alert_settings import AlertSettings
+from onec_pipelines.connection_settings import (
+    PREFIX,
+    ConnectionSettings,
+    login_problems,
+    missing,
+    tls_problems,
+)
 from onec_pipelines.errors import Stop
 
-PREFIX = "ONEC_"
-ODATA_ROOT = "/odata/standard.odata"
-# Read before the settings themselves, so they are no fields of `Settings`.
-_READ_BEFORE = {
-    "ONEC_ENV_FILE",
-    "ONEC_PASSWORD_FILE",
-    "ONEC_CLIENT_SECRET_FILE",
-    "ONEC_WEBHOOK_SECRETS_FILE",
-    "ONEC_DASHBOARD_TOKEN_FILE",
-    "ONEC_ALERT_SMTP_URL_FILE",
-    "ONEC_ALERT_WEBHOOK_SECRET_FILE",
-    "ONEC_ALERT_APPRISE_URLS_FILE",
-}
-# Each pair is one value, named in one of two ways.
-_PAIRS = (
-    ("ONEC_PASSWORD", "ONEC_PASSWORD_FILE"),
-    ("ONEC_TOKEN", "ONEC_TOKEN_FILE"),
-    ("ONEC_CLIENT_SECRET", "ONEC_CLIENT_SECRET_FILE"),
-    ("ONEC_WEBHOOK_SECRETS", "ONEC_WEBHOOK_SECRETS_FILE"),
-    ("ONEC_DASHBOARD_TOKEN", "ONEC_DASHBOARD_TOKEN_FILE"),
-    ("ONEC_ALERT_SMTP_URL", "ONEC_ALERT_SMTP_URL_FILE"),
-    ("ONEC_ALERT_WEBHOOK_SECRET", "ONEC_ALERT_WEBHOOK_SECRET_FILE"),
-    ("ONEC_ALERT_APPRISE_URLS", "ONEC_ALERT_APPRISE_URLS_FILE"),
+# Secrets that may stand in a file named by ONEC_…_FILE, which is read before the settings themselves and so is no field of theirs.
+_SECRETS = (
+    "password",
+    "client_secret",
+    "webhook_secrets",
+    "dashboard_token",
+    "alert_smtp_url",
+    "alert_webhook_secret",
+    "alert_apprise_urls",
 )
+_READ_BEFORE = {f"{PREFIX}ENV_FILE", *(f"{PREFIX}{secret.upper()}_FILE" for secret in _SECRETS)}
+# Each pair is one value, named in one of two ways.
+_PAIRS = [(f"{PREFIX}{secret.upper()}", f"{PREFIX}{secret.upper()}_FILE") for secret in (*_SECRETS, "token")]
 # The values of `spec.Way`, which is above this module.
 _WAYS = ("changes", "versions", "windows", "snapshot")
 # Blanks at the ends may be meant.
 _VERBATIM = {"ONEC_PASSWORD", "ONEC_CLIENT_SECRET"}
-_NEEDED_FOR_ONEC = {
-    "url": f"the root of the OData publication, e.g. https://erp.example.com/ut{ODATA_ROOT}",
-    "timezone": "the IANA zone of the infobase's dates, e.g. Europe/Moscow",
-    "system": "a short name of this base for ever part of every id, e.g. ut",
-}
-_NEEDED_FOR_AUTH: dict[str, dict[str, str]] = {
-    "basic": {"user": "the name of the 1C user that reads and writes"},
-    "bearer": {},
-    "client_credentials": {
-        "token_url": "the address of the token endpoint, e.g. https://login.example.com/oauth2/token",
-        "client_id": "the name of this client at the token endpoint",
-    },
-}
-# Under another way these would be ignored without a word, so that the way was probably forgotten.
-_OF_AUTH = {
-    "token": "bearer",
-    "token_file": "bearer",
-    "token_url": "client_credentials",
-    "client_id": "client_credentials",
-    "client_secret": "client_credentials",
-    "scope": "client_credentials",
-}
 
 
-class Settings(AlertSettings, BaseSettings):
+class Settings(ConnectionSettings, AlertSettings, BaseSettings):
     """The configuration of one process, frozen. Make it with `load_settings`, which also checks the names.
 
-    Empty `url`, `timezone` and `system`, and a login that is not complete, occur only with
-    `load_settings(require_onec=False)`. `database_url` and `proxy` are secret because they may hold a
-    password; an empty `database_url` means the embedded server under `home`. `token_file` is not read here:
-    it changes while a process runs.
+    `database_url` is secret because it may hold a password; an empty one means the embedded server under `home`.
     """
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True
     )
 
-    url: str = ""
-    user: str = ""
-    password: SecretStr = SecretStr("")
-    auth: Literal["basic", "bearer", "client_credentials"] = "basic"
-    token: SecretStr = SecretStr("")
-    token_file: Path | None = None
-    token_url: str = ""
-    client_id: str = ""
-    client_secret: SecretStr = SecretStr("")
-    scope: str = ""
-    verify_tls: bool = True
-    ca_file: Path | None = None
-    client_cert: Path | None = None
-    client_key: Path | None = None
-    proxy: SecretStr = SecretStr("")
-    compression: Literal["auto", "on", "off"] = "auto"
-    timezone: str = ""
-    system: str = ""
     database_url: SecretStr = SecretStr("")
     home: Path = Path("var")
     max_sessions: Annotated[int, Field(ge=1, le=64)] = 4
@@ -184,11 +136,6 @@ class Settings(AlertSettings, BaseSettings):
         }
 
     @property
-    def zone(self) -> ZoneInfo:
-        """The zone of the infobase's dates (PROTOCOL: 1C sends local time without an offset)."""
-        return ZoneInfo(self.timezone)
-
-    @property
     def ways(self) -> dict[str, str]:
         """`reading` as entity → way."""
         pairs = (item.partition("=") for item in self.reading.split(",") if item.strip())
@@ -228,70 +175,6 @@ class Settings(AlertSettings, BaseSettings):
             raise ValueError("must be the name of an exchange plan, e.g. ExchangePlan_ОбменССайтом")
         return f"ExchangePlan_{name}" if value else ""
 
-    @field_validator("url")
-    @classmethod
-    def _check_url(cls, value: str) -> str:
-        url = value.rstrip("/")
-        if not url:
-            return ""
-        parts = _split(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("must be an http:// or https:// address")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("must not hold a user or password; use ONEC_USER and ONEC_PASSWORD")
-        if parts.query or parts.fragment:
-            raise ValueError("must not hold a query or a fragment")
-        if not parts.path.lower().endswith(ODATA_ROOT):
-            raise ValueError(
-                f"must end with {ODATA_ROOT}, for example https://erp.example.com/ut{ODATA_ROOT}"
-            )
-        return url
-
-    @field_validator("token_url")
-    @classmethod
-    def _check_token_url(cls, value: str) -> str:
-        parts = _split(value)
-        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
-            raise ValueError("must be an http:// or https:// address")
-        if parts.username is not None or parts.fragment:
-            raise ValueError("must not hold a user, password or fragment; use ONEC_CLIENT_ID")
-        return value
-
-    @field_validator("proxy")
-    @classmethod
-    def _check_proxy(cls, value: SecretStr) -> SecretStr:
-        parts = _split(value.get_secret_value())
-        if value.get_secret_value() and (parts.scheme not in {"http", "https"} or not parts.hostname):
-            raise ValueError("must be an http:// or https:// address, e.g. http://proxy.example.com:3128")
-        return value
-
-    @field_validator("token_file", "ca_file", "client_cert", "client_key")
-    @classmethod
-    def _check_file(cls, value: Path | None) -> Path | None:
-        if value is None:
-            return None
-        path = value.expanduser().absolute()
-        if not path.is_file() or not os.access(path, os.R_OK):
-            raise ValueError(f"names {path}, which is not a file that can be read")
-        return path
-
-    @field_validator("timezone")
-    @classmethod
-    def _check_timezone(cls, value: str) -> str:
-        try:
-            return ZoneInfo(value).key if value else ""
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            near = difflib.get_close_matches(value, sorted(available_timezones()), n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"must be an IANA zone such as Europe/Moscow{hint}")
-
-    @field_validator("system")
-    @classmethod
-    def _check_system(cls, value: str) -> str:
-        if value and not re.fullmatch(r"[a-z0-9_-]{1,40}", value):
-            raise ValueError("must be 1 to 40 of the characters a-z 0-9 _ -")
-        return value
-
     @field_validator("phone_region")
     @classmethod
     def _check_region(cls, value: str) -> str:
@@ -326,16 +209,12 @@ def load_settings(environ: Mapping[str, str] | None = None, *, require_onec: boo
     """
     given = _from_process() if environ is None else _ours(environ)
     values, problems = _named(given)
-    problems += _read_file(given, values, "password")
-    problems += _read_file(given, values, "client_secret")
-    problems += _read_file(given, values, "webhook_secrets")
-    problems += _read_file(given, values, "dashboard_token")
-    for secret in ("alert_smtp_url", "alert_webhook_secret", "alert_apprise_urls"):
+    for secret in _SECRETS:
         problems += _read_file(given, values, secret)
     if require_onec:
-        problems += _missing(values)
-        problems += _login_problems(given, values)
-    problems += _tls_problems(values)
+        problems += missing(values)
+        problems += login_problems(given, values)
+    problems += tls_problems(values)
     try:
         settings = Settings(**{"home": str(project_root() / "var"), **values})  # type: ignore[arg-type]
     except ValidationError as error:
@@ -384,16 +263,6 @@ def _ours(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name.upper().startswith(PREFIX)}
 
 
-def _split(address: str) -> SplitResult:
-    """Take an address apart; the standard library's own complaint would show it, password and all."""
-    try:
-        parts = urlsplit(address)
-        _ = parts.port
-    except ValueError:
-        raise ValueError("is not an address that can be understood") from None
-    return parts
-
-
 def _named(given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """Values by field name, and a text for each name nobody knows. An empty value is as good as none."""
     known = {PREFIX + field.upper(): field for field in Settings.model_fields}
@@ -422,54 +291,6 @@ def _read_file(given: Mapping[str, str], values: dict[str, str], field: str) -> 
     except (OSError, UnicodeDecodeError) as error:
         return [f"{name}_FILE {path} cannot be read ({type(error).__name__})"]
     return []
-
-
-def _missing(values: Mapping[str, str]) -> list[str]:
-    needed = {**_NEEDED_FOR_ONEC, **_NEEDED_FOR_AUTH.get(_auth(values), {})}
-    return [
-        f"{PREFIX}{field.upper()} is missing: {meaning}"
-        for field, meaning in needed.items()
-        if field not in values
-    ]
-
-
-def _login_problems(given: Mapping[str, str], values: Mapping[str, str]) -> list[str]:
-    """Say what is missing for, or contradicts, the chosen way to log in."""
-    auth = _auth(values)
-    problems = [
-        f"{PREFIX}{field.upper()} is set, but only ONEC_AUTH={way} uses it and ONEC_AUTH is {auth}"
-        for field, way in _OF_AUTH.items()
-        if field in values and auth in _NEEDED_FOR_AUTH and auth != way
-    ]
-    # An empty password is a 1C user's right, so only its absence is a mistake.
-    if auth == "basic" and not given.keys() & {"ONEC_PASSWORD", "ONEC_PASSWORD_FILE"}:
-        problems.append("ONEC_PASSWORD is missing (it may be empty), or ONEC_PASSWORD_FILE")
-    if auth == "bearer":
-        problems += _token_problems(values)
-    unread = given.get("ONEC_CLIENT_SECRET_FILE") and "client_secret" not in values  # told by its reader
-    if auth == "client_credentials" and not values.get("client_secret") and not unread:
-        problems.append("ONEC_CLIENT_SECRET is missing, or ONEC_CLIENT_SECRET_FILE")
-    return problems
-
-
-def _token_problems(values: Mapping[str, str]) -> list[str]:
-    if "token" in values and "token_file" in values:
-        return ["ONEC_TOKEN and ONEC_TOKEN_FILE are both set, set one"]
-    if "token" not in values and "token_file" not in values:
-        return ["ONEC_TOKEN is missing, or ONEC_TOKEN_FILE: the token that 1C accepts"]
-    if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", values.get("token", "x")):
-        return ["ONEC_TOKEN must be the token alone, without the word Bearer, blanks or quotes"]
-    return []
-
-
-def _tls_problems(values: Mapping[str, str]) -> list[str]:
-    if "client_key" in values and "client_cert" not in values:
-        return ["ONEC_CLIENT_CERT is missing: ONEC_CLIENT_KEY is set and belongs to a certificate"]
-    return []
-
-
-def _auth(values: Mapping[str, str]) -> str:
-    return values.get("auth", "basic")
 
 
 def _explained(location: tuple[int | str, ...], message: str) -> str:

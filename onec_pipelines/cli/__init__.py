@@ -16,6 +16,8 @@ from onec_pipelines.cli import (
     deletes,
     demo,
     doctor,
+    explain,
+    forget,
     images,
     mapping,
     migrate,
@@ -77,6 +79,9 @@ for command in (
     alerts.alerts,
     remedy.remedy,
     audit.audit,
+    explain.explain,
+    forget.forget,
+    forget.remember,
 ):
     cli.add_command(command)
 

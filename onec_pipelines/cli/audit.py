@@ -18,7 +18,7 @@ _SPANS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _POLL_SECONDS = 1.0
 
 
-class _Moment(click.ParamType):
+class _Moment(click.ParamType[datetime]):
     """A span back from now (`30m`, `2h`, `7d`) or an ISO date or time; without a zone it is UTC."""
 
     name = "moment"

@@ -68,10 +68,10 @@ def advise(*, lang: str, as_json: bool) -> None:
 
     from onec_pipelines.ledger import measurements
     from onec_pipelines.monitoring.advice import advise as advices
-    from onec_pipelines.monitoring.words import words
+    from onec_pipelines.monitoring.words import Language, words
     from onec_pipelines.runtime import open_runtime
 
-    language = "ru" if lang == "ru" else "en"
+    language: Language = "ru" if lang == "ru" else "en"
     with open_runtime() as runtime:
         found = advices(
             measurements.read(runtime.database, runtime.system_name),

@@ -26,13 +26,17 @@ from onec_pipelines.settings import load_settings
 _LOCK = 0x64616773
 
 
-class OnecStorage(DagsterPostgresStorage):
-    """Dagster's runs, events and schedules in the schema `dagster` of the pipeline's own database."""
+class _Unconfigured:
+    """What `dagster.yaml` names without any configuration: the settings say it all."""
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:
-        """No configuration: the settings say it all."""
+        """No configuration."""
         return {}
+
+
+class OnecStorage(_Unconfigured, DagsterPostgresStorage):
+    """Dagster's runs, events and schedules in the schema `dagster` of the pipeline's own database."""
 
     @classmethod
     def from_config_value(
@@ -48,13 +52,8 @@ class OnecStorage(DagsterPostgresStorage):
             return cls(postgres_url=dagster_url(url), inst_data=inst_data)
 
 
-class OnecArtifacts(LocalArtifactStorage):
+class OnecArtifacts(_Unconfigured, LocalArtifactStorage):
     """Dagster's files under `ONEC_HOME/dagster`."""
-
-    @classmethod
-    def config_type(cls) -> UserConfigSchema:
-        """No configuration: the settings say it all."""
-        return {}
 
     @classmethod
     def from_config_value(
@@ -65,13 +64,8 @@ class OnecArtifacts(LocalArtifactStorage):
         return cls(base_dir=_folder(), inst_data=inst_data)
 
 
-class OnecComputeLogs(LocalComputeLogManager):
+class OnecComputeLogs(_Unconfigured, LocalComputeLogManager):
     """What runs print, under `ONEC_HOME/dagster`."""
-
-    @classmethod
-    def config_type(cls) -> UserConfigSchema:
-        """No configuration: the settings say it all."""
-        return {}
 
     @classmethod
     def from_config_value(

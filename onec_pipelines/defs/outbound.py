@@ -33,6 +33,7 @@ def application_assets() -> list[dg.AssetSpec]:
             _table_key(table),
             group_name="application",
             kinds={"postgres"},
+            owners=["team:application"],
             description=f"{text} Written by the application only (docs/outbox.md).",
             metadata={"dagster/table_name": f"shop.{table}"},
         )
@@ -57,6 +58,7 @@ def _pushed(name: str, feeds: tuple[str, ...]) -> dg.AssetSpec:
         deps=[_table_key(table) for table in feeds],
         group_name="application",
         kinds={"odata"},
+        owners=["team:data-engineering"],
         description=f"{outgoing.resource} of 1C:УТ 11, made and changed through the outbox: {outgoing.title}.",
         metadata={"dagster/table_name": "integ.push_objects"},
     )

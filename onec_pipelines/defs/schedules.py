@@ -15,7 +15,6 @@ from onec_pipelines.defs.doctor import examine_base
 from onec_pipelines.defs.jobs import (
     FULL,
     read_metadata,
-    reconcile_job,
     sync_all,
     sync_catalog,
     sync_documents,
@@ -24,6 +23,7 @@ from onec_pipelines.defs.jobs import (
     sync_prices_and_stock,
 )
 from onec_pipelines.defs.partitions import today_key
+from onec_pipelines.defs.reconciliation import reconcile_job
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition

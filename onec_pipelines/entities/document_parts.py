@@ -156,6 +156,20 @@ def link(column: str, name: str, *, to: str, kind: str) -> Column:
     )
 
 
+PURCHASE_LINK = link("purchase_id", "sale", to="shipments", kind="РеализацияТоваровУслуг")
+"""The shipment that a return, or a line of it, takes back: needs the fields `composite("sale", …)`."""
+
+RETURN_FIELDS: tuple[Field, ...] = (
+    Field(name="reason", source=("ПричинаВозврата",), transform="clean_text", required=False, pii=True),
+    Field(name="compensation", source=("СпособКомпенсации",), transform="compensation", required=False),
+)
+"""Why goods come back, and what the customer gets for them."""
+
+RETURN_COLUMNS: tuple[Column, ...] = (
+    Column(name="reason", copy="reason"),
+    Column(name="compensation", copy="compensation"),
+)
+
 PARTY_ENTITIES = ("customers", "counterparties", "organizations", "agreements", "warehouses", "currencies")
 """What `PARTY_COLUMNS` points to."""
 

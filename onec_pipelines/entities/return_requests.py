@@ -15,12 +15,12 @@ from onec_pipelines.entities.document_parts import (
     PARTY_COLUMNS,
     PARTY_ENTITIES,
     PARTY_FIELDS,
+    PURCHASE_LINK,
+    RETURN_COLUMNS,
+    RETURN_FIELDS,
     composite,
-    link,
 )
 from onec_pipelines.spec import IS_DELETED, Column, ColumnType, Entity, Field, Section, Source, Target
-
-PURCHASE_LINK = link("purchase_id", "sale", to="shipments", kind="РеализацияТоваровУслуг")
 
 LINES = Section(
     name="lines",
@@ -46,8 +46,7 @@ RETURN_REQUESTS = Entity(
         *composite("sale", "ДокументРеализации"),
         Field(name="status", source=("Статус",), transform="return_request_status"),
         Field(name="is_approved", source=("Согласован",), type=ColumnType.BOOLEAN, required=False),
-        Field(name="reason", source=("ПричинаВозврата",), transform="clean_text", required=False, pii=True),
-        Field(name="compensation", source=("СпособКомпенсации",), transform="compensation", required=False),
+        *RETURN_FIELDS,
     ),
     sections=(LINES,),
     target=Target(
@@ -58,8 +57,7 @@ RETURN_REQUESTS = Entity(
             PURCHASE_LINK,
             Column(name="status", copy="status"),
             Column(name="is_approved", copy="is_approved"),
-            Column(name="reason", copy="reason"),
-            Column(name="compensation", copy="compensation"),
+            *RETURN_COLUMNS,
             IS_DELETED,
         ),
         children=(

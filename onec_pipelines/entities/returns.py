@@ -15,8 +15,10 @@ from onec_pipelines.entities.document_parts import (
     PARTY_COLUMNS,
     PARTY_ENTITIES,
     PARTY_FIELDS,
+    PURCHASE_LINK,
+    RETURN_COLUMNS,
+    RETURN_FIELDS,
     composite,
-    link,
 )
 from onec_pipelines.spec import (
     IS_DELETED,
@@ -29,8 +31,6 @@ from onec_pipelines.spec import (
     Target,
     ref,
 )
-
-PURCHASE_LINK = link("purchase_id", "sale", to="shipments", kind="РеализацияТоваровУслуг")
 
 LINES = Section(
     name="lines",
@@ -54,8 +54,7 @@ RETURNS = Entity(
         *PARTY_FIELDS,
         *composite("sale", "ДокументРеализации"),
         ref("request_ref", "ЗаявкаНаВозвратТоваровОтКлиента_Key", to="return_requests", required=False),
-        Field(name="reason", source=("ПричинаВозврата",), transform="clean_text", required=False, pii=True),
-        Field(name="compensation", source=("СпособКомпенсации",), transform="compensation", required=False),
+        *RETURN_FIELDS,
     ),
     sections=(LINES,),
     target=Target(
@@ -65,8 +64,7 @@ RETURNS = Entity(
             *PARTY_COLUMNS,
             PURCHASE_LINK,
             Column(name="return_request_id", reference="request_ref"),
-            Column(name="reason", copy="reason"),
-            Column(name="compensation", copy="compensation"),
+            *RETURN_COLUMNS,
             IS_DELETED,
         ),
         children=(

@@ -114,11 +114,8 @@ def broken_channels(tx: Tx, *, system_name: str, minutes: float) -> list[dict[st
 
 def _alert(document: dict[str, Any]) -> Alert:
     times = {name for name, kind in Alert.__annotations__.items() if "datetime" in str(kind)}
-    return Alert(
-        **{
-            name: datetime.fromisoformat(document[name])
-            if name in times and document[name]
-            else document[name]
-            for name in Alert.__annotations__
-        }
-    )
+    values: dict[str, Any] = {
+        name: datetime.fromisoformat(document[name]) if name in times and document[name] else document[name]
+        for name in Alert.__annotations__
+    }
+    return Alert(**values)

@@ -84,7 +84,7 @@ WITH given AS MATERIALIZED (
 ), queued AS (
     SELECT integ.enqueue(%(system)s, 'webhook', subject, subject, jsonb_build_object('entity', entity, 'ref', ref))
     FROM waiting WHERE id IS NULL
-, audited AS (
+), audited AS (
     INSERT INTO integ.audit_log (system_name, action, details)
     SELECT %(system)s, 'webhook.received', jsonb_build_object('events', events) FROM (SELECT count(*) AS events FROM stored) new
     WHERE events > 0

@@ -128,7 +128,9 @@ def set_columns(tx: Tx, system_name: str, outgoing: str, subject_id: int, **valu
         (*made, system_name, outgoing, subject_id),
     )
     if "phase" in values:
-        seen = {name: values[name] for name in ("phase", "onec_key", "done_version") if name in values}
+        seen: dict[str, Any] = {
+            name: values[name] for name in ("phase", "onec_key", "done_version") if name in values
+        }
         _note(tx, system_name, outgoing, subject_id, seen)
 
 

@@ -90,16 +90,22 @@ def grant(
 
 
 def _held_to(writers: Sequence[Member], spare: int) -> list[Member]:
-    """The writers with what they may want of `spare`: one that waits for another writer is not hungry for what readers may have."""
-    found = []
-    longest_first = sorted(
-        writers, key=lambda one: one.waiting_since.timestamp() if one.waiting_since else math.inf
-    )
-    for member in longest_first:
-        more = max(0, min(member.wants - member.held, spare))
-        found.append(replace(member, wants=member.held + more))
-        spare -= more
-    return found
+    """The writers with what they may want of `spare`: one that waits for another writer is not hungry for what readers may have.
+
+    Call by call to the writer that has least, of equals to the one that waits longest: given to a writer that has its share
+    among writers already, what it cannot take would hide from the readers that another has none.
+    """
+    wants = [member.held for member in writers]
+    for _ in range(spare):
+        hungry = [at for at, member in enumerate(writers) if member.wants > wants[at]]
+        if not hungry:
+            break
+        wants[min(hungry, key=lambda at: (wants[at], _waiting(writers[at])))] += 1
+    return [replace(member, wants=most) for member, most in zip(writers, wants, strict=True)]
+
+
+def _waiting(member: Member) -> float:
+    return member.waiting_since.timestamp() if member.waiting_since else math.inf
 
 
 def share(me: Member, others: Sequence[Member], limit: int) -> int:

@@ -285,7 +285,7 @@ def nice(value: float) -> int:
     """Rounded to what a person would set: two leading digits, at least 1."""
     if value < 1:
         return 1
-    power = 10 ** max(int(math.log10(value)) - 1, 0)
+    power: int = 10 ** max(int(math.log10(value)) - 1, 0)
     return max(1, round(value / power) * power)
 
 

@@ -13,21 +13,20 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from onec_pipelines.errors import PipelineError, RetryLater, Skip, Stop
 from onec_pipelines.onec import query
 from onec_pipelines.onec.answers import ACCEPT, Call, check_shape
 from onec_pipelines.onec.authorization import Authorizer
+from onec_pipelines.onec.caller import Attempt, Caller
 from onec_pipelines.onec.client import OnecClient
 from onec_pipelines.onec.connection import MEBIBYTE, Connection
 from onec_pipelines.onec.decode_patient import load_json
-from onec_pipelines.onec.errors import OVERLOADED, bad_answer, closed, reports_error, translate
+from onec_pipelines.onec.errors import bad_answer, reports_error, translate
 from onec_pipelines.onec.session import SessionPool
-from onec_pipelines.onec.throttle import Throttle, shared_throttle
+from onec_pipelines.onec.throttle import Throttle
 from onec_pipelines.onec.transport import Exchange, Reply
 from onec_pipelines.onec.values import guid as to_guid
 
@@ -113,7 +112,7 @@ def find_node(client: OnecClient, plan: str, wanted: str) -> Node:
     return found[0]
 
 
-class ChangeFeed:
+class ChangeFeed(Caller):
     """Selects and acknowledges packets of one base; closes its session as a context manager. Used by one thread at a time.
 
     `observer` is told of every request like the client's.
@@ -127,31 +126,8 @@ class ChangeFeed:
         *,
         authorizer: Authorizer | None = None,
     ) -> None:
-        self.connection = connection
-        self._throttle = throttle or shared_throttle(
-            connection.url,
-            connection.who,
-            rate_per_second=connection.rate_per_second,
-            max_calls=connection.max_sessions,
-        )
-        self._observer = observer
-        self._sessions = SessionPool(
-            replace(connection, max_sessions=1), keepalive=False, authorizer=authorizer
-        )
-        self._closed = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the session in 1C and close the connection."""
-        self._closed = True
-        self._sessions.close()
+        sessions = SessionPool(replace(connection, max_sessions=1), keepalive=False, authorizer=authorizer)
+        super().__init__(connection, throttle, observer, sessions)
 
     def select(self, node: Node, number: int, sink: BinaryIO, *, deadline: float) -> Packet:
         """Have 1C build message `number` and put its bytes into `sink`, whole or not at all.
@@ -161,8 +137,6 @@ class ChangeFeed:
         `MAX_PACKET_BYTES`, Stop ONEC_NODE_UNKNOWN for a node that is gone, else the errors of `errors.translate`.
         """
         begun = time.monotonic()
-        sink.seek(0)
-        sink.truncate()
         shown = f"POST SelectChanges({node.plan} {node.code}, MessageNo={number})"
         reply = self._send("SelectChanges", node, number, shown=shown, deadline=deadline, sink=sink)
         ends = _ends_of(sink)
@@ -197,59 +171,23 @@ class ChangeFeed:
         deadline: float,
         sink: BinaryIO | None = None,
     ) -> Reply:
-        if self._closed:
-            raise closed()
-        requested_at, begun = datetime.now(UTC), time.monotonic()
-        reply: Reply | None = None
-        failure: PipelineError | None = None
-        try:
-            reply = self._exchange(
-                Exchange(
-                    method="POST",
-                    target=f"{self.connection.prefix}/{method}?{_arguments(self.connection, node, number)}",
-                    shown=shown,
-                    ends_at=begun + deadline,
-                    max_bytes=MAX_PACKET_BYTES,
-                    headers={"Accept": ACCEPT["atom"]},
-                    sink=sink,
-                )
-            )
+        attempt = Attempt(kind="atom", resource=method)
+        exchange = Exchange(
+            method="POST",
+            target=f"{self.connection.prefix}/{method}?{_arguments(self.connection, node, number)}",
+            shown=shown,
+            ends_at=attempt.begun + deadline,
+            max_bytes=MAX_PACKET_BYTES,
+            headers={"Accept": ACCEPT["atom"]},
+            sink=sink,
+        )
+        with self._noted(attempt):
+            reply = self._exchange(attempt, exchange)
             if reply.status != _OK:
                 error = translate(
-                    reply.status, reply.body, request=shown, headers=reply.headers, now=requested_at
+                    reply.status, reply.body, request=shown, headers=reply.headers, now=attempt.requested_at
                 )
                 raise _meaning(error, node, selects=method == "SelectChanges")
-        except PipelineError as error:
-            failure = error
-            self._throttle.failed(error)
-            raise
-        else:
-            return reply
-        finally:
-            if self._observer is not None:
-                self._observer(
-                    Call(
-                        kind="atom",
-                        resource=method,
-                        status=reply.status if reply else None,
-                        seconds=time.monotonic() - begun,
-                        wire_bytes=reply.wire_bytes if reply else 0,
-                        attempt=1,
-                        error_code=failure.code if failure else None,
-                        requested_at=requested_at,
-                    )
-                )
-
-    def _exchange(self, exchange: Exchange) -> Reply:
-        with (
-            self._throttle.slot(exchange.ends_at - time.monotonic()),
-            self._sessions.borrow(exchange.ends_at - time.monotonic()) as session,
-        ):
-            reply = session.send(exchange)
-        if reply.status in OVERLOADED:
-            self._throttle.overloaded()
-        elif reply.status == _OK:
-            self._throttle.succeeded()
         return reply
 
 

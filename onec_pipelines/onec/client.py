@@ -10,25 +10,25 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 import stamina
 from stamina.instrumentation import LoggingOnRetryHook, set_on_retry_hooks
 
-from onec_pipelines.errors import PipelineError, RetryLater, Stop
+from onec_pipelines.errors import RetryLater, Stop
 from onec_pipelines.onec import query
 from onec_pipelines.onec.answers import ACCEPT, BOM, Answer, Call, Kind, check_shape
 from onec_pipelines.onec.authorization import Authorizer
+from onec_pipelines.onec.caller import Attempt, Caller
 from onec_pipelines.onec.capabilities import UNKNOWN, Capabilities
 from onec_pipelines.onec.connection import Connection
-from onec_pipelines.onec.errors import NOT_AT_ONCE, OVERLOADED, bad_answer, bad_query, closed, translate
+from onec_pipelines.onec.errors import NOT_AT_ONCE, bad_answer, bad_query, translate
 from onec_pipelines.onec.metadata import Metadata, parse_metadata
 from onec_pipelines.onec.metadata_file import MetadataFile, check_ends, fetch_metadata
 from onec_pipelines.onec.session import SessionPool
-from onec_pipelines.onec.throttle import Throttle, shared_throttle
+from onec_pipelines.onec.throttle import Throttle
 from onec_pipelines.onec.transport import Exchange, Reply
 
 # Where structlog is installed stamina would print repeats to stdout, into the JSON of our commands.
@@ -70,15 +70,7 @@ class _Request:
     check: Callable[[Answer], None] | None
 
 
-@dataclass(kw_only=True)
-class _Clock:
-    """When an attempt began, and how long it then waited for its turn."""
-
-    begun: float
-    waited: float = 0.0
-
-
-class OnecClient:
+class OnecClient(Caller):
     """Reads from one base; thread-safe, closes its sessions as a context manager.
 
     `throttle` and `authorizer` default to ones shared by all clients of this process for the same base and
@@ -97,32 +89,10 @@ class OnecClient:
         authorizer: Authorizer | None = None,
         capabilities: Capabilities = UNKNOWN,
     ) -> None:
-        self.connection = connection
+        super().__init__(connection, throttle, observer, SessionPool(connection, authorizer=authorizer))
         self.capabilities = capabilities
-        self._throttle = throttle or shared_throttle(
-            connection.url,
-            connection.who,
-            rate_per_second=connection.rate_per_second,
-            max_calls=connection.max_sessions,
-        )
-        self._observer = observer
         self._retry = retry or RetryPolicy()
-        self._sessions = SessionPool(connection, authorizer=authorizer)
         self._counts_by_path = capabilities.count is not False
-        self._closed = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the sessions in 1C and close the connections; calls under way in other threads fail."""
-        self._closed = True
-        self._sessions.close()
 
     @property
     def sessions_started(self) -> int:
@@ -239,61 +209,28 @@ class OnecClient:
         return error.retry_after if error.retry_after <= self._retry.wait_max else False
 
     def _attempt(self, request: _Request, number: int) -> Answer:
-        requested_at = datetime.now(UTC)
-        clock = _Clock(begun=time.monotonic())
-        reply: Reply | None = None
-        failure: PipelineError | None = None
-        try:
-            reply = self._send(request, clock)
-            answer = _answer(request, reply, requested_at, time.monotonic() - clock.begun)
-            if request.check is not None:
-                request.check(answer)
-        except PipelineError as error:
-            failure = error
-            self._throttle.failed(error)
-            raise
-        else:
-            return answer
-        finally:
-            if self._observer is not None:
-                self._observer(
-                    _call(
-                        request,
-                        reply,
-                        failure,
-                        attempt=number,
-                        requested_at=requested_at,
-                        clock=clock,
-                    )
-                )
-
-    def _send(self, request: _Request, clock: _Clock) -> Reply:
-        if self._closed:
-            raise closed()
-        ends_at = clock.begun + request.deadline
-        if request.sink is not None:
-            request.sink.seek(0)
-            request.sink.truncate()
+        words = request.shown.removeprefix("GET ")
+        attempt = Attempt(
+            kind=request.kind,
+            resource=re.split(r"[(/?]", words, maxsplit=1)[0] or "the service root",
+            number=number,
+            request=request.shown,
+        )
         exchange = Exchange(
             method="GET",
             target=request.target,
             shown=request.shown,
-            ends_at=ends_at,
+            ends_at=attempt.begun + request.deadline,
             max_bytes=request.max_bytes,
             headers={"Accept": ACCEPT[request.kind]},
             sink=request.sink,
         )
-        with (
-            self._throttle.slot(ends_at - time.monotonic()),
-            self._sessions.borrow(ends_at - time.monotonic()) as session,
-        ):
-            clock.waited = time.monotonic() - clock.begun
-            reply = session.send(exchange)
-        if reply.status in OVERLOADED:
-            self._throttle.overloaded()
-        elif reply.status == _OK:
-            self._throttle.succeeded()
-        return reply
+        with self._noted(attempt):
+            reply = self._exchange(attempt, exchange)
+            answer = _answer(request, reply, attempt.requested_at, time.monotonic() - attempt.begun)
+            if request.check is not None:
+                request.check(answer)
+        return answer
 
     def _own_target(self, address: str) -> str:
         """Give the target from the host's root.
@@ -333,29 +270,5 @@ def _answer(request: _Request, reply: Reply, requested_at: datetime, seconds: fl
         elapsed_seconds=seconds,
         wire_bytes=reply.wire_bytes,
         requested_at=requested_at,
-        request=request.shown,
-    )
-
-
-def _call(
-    request: _Request,
-    reply: Reply | None,
-    failure: PipelineError | None,
-    *,
-    attempt: int,
-    requested_at: datetime,
-    clock: _Clock,
-) -> Call:
-    words = request.shown.removeprefix("GET ")
-    return Call(
-        kind=request.kind,
-        resource=re.split(r"[(/?]", words, maxsplit=1)[0] or "the service root",
-        status=reply.status if reply else None,
-        seconds=time.monotonic() - clock.begun,
-        wire_bytes=reply.wire_bytes if reply else 0,
-        attempt=attempt,
-        error_code=failure.code if failure else None,
-        requested_at=requested_at,
-        waited=clock.waited,
         request=request.shown,
     )

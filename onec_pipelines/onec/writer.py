@@ -7,22 +7,19 @@ time (PROTOCOL §13.1). Reading belongs to `client.py`.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from onec_pipelines.errors import PipelineError
 from onec_pipelines.onec import query
 from onec_pipelines.onec.answers import ACCEPT, Call, check_shape
 from onec_pipelines.onec.authorization import Authorizer
+from onec_pipelines.onec.caller import Attempt, Caller
 from onec_pipelines.onec.connection import Connection
 from onec_pipelines.onec.decode_patient import load_json
-from onec_pipelines.onec.errors import OVERLOADED, bad_answer, closed, translate
+from onec_pipelines.onec.errors import bad_answer, translate
 from onec_pipelines.onec.session import SessionPool
-from onec_pipelines.onec.throttle import Throttle, shared_throttle
+from onec_pipelines.onec.throttle import Throttle
 from onec_pipelines.onec.transport import Exchange, Reply
 from onec_pipelines.onec.values import guid
 from onec_pipelines.onec.write_values import dumps
@@ -44,7 +41,7 @@ class _Write:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-class OnecWriter:
+class OnecWriter(Caller):
     """Writes to one base; closes its sessions as a context manager.
 
     `throttle` gives the lane of writes, which is one by default, and `observer` is told of every write like the client's.
@@ -58,29 +55,9 @@ class OnecWriter:
         *,
         authorizer: Authorizer | None = None,
     ) -> None:
-        self.connection = connection
-        self._throttle = throttle or shared_throttle(
-            connection.url,
-            connection.who,
-            rate_per_second=connection.rate_per_second,
-            max_calls=connection.max_sessions,
+        super().__init__(
+            connection, throttle, observer, SessionPool(connection, keepalive=False, authorizer=authorizer)
         )
-        self._observer = observer
-        self._sessions = SessionPool(connection, keepalive=False, authorizer=authorizer)
-        self._closed = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the sessions in 1C and close the connections."""
-        self._closed = True
-        self._sessions.close()
 
     def create(self, resource: str, body: Mapping[str, Any]) -> Row:
         """POST a new object and give the row that 1C answers with; its `Ref_Key` may differ from the one sent (PROTOCOL §4.1).
@@ -148,49 +125,12 @@ class OnecWriter:
         return row
 
     def _send(self, write: _Write) -> Reply:
-        requested_at, begun = datetime.now(UTC), time.monotonic()
-        reply: Reply | None = None
-        failure: PipelineError | None = None
-        try:
-            reply = self._exchange(write, begun + self.connection.deadline_seconds)
-            if reply.status not in {_OK, write.expected}:
-                raise translate(
-                    reply.status,
-                    reply.body,
-                    request=write.shown,
-                    headers=reply.headers,
-                    write=True,
-                    now=requested_at,
-                )
-        except PipelineError as error:
-            failure = error
-            self._throttle.failed(error)
-            raise
-        else:
-            return reply
-        finally:
-            if self._observer is not None:
-                self._observer(
-                    Call(
-                        kind="json",
-                        resource=write.resource,
-                        status=reply.status if reply else None,
-                        seconds=time.monotonic() - begun,
-                        wire_bytes=reply.wire_bytes if reply else 0,
-                        attempt=1,
-                        error_code=failure.code if failure else None,
-                        requested_at=requested_at,
-                    )
-                )
-
-    def _exchange(self, write: _Write, ends_at: float) -> Reply:
-        if self._closed:
-            raise closed()
+        attempt = Attempt(kind="json", resource=write.resource)
         exchange = Exchange(
             method=write.method,
             target=f"{self.connection.prefix}/{write.target}",
             shown=write.shown,
-            ends_at=ends_at,
+            ends_at=attempt.begun + self.connection.deadline_seconds,
             max_bytes=self.connection.max_body_bytes,
             headers={
                 "Accept": ACCEPT["json"],
@@ -199,13 +139,15 @@ class OnecWriter:
             },
             content=write.content,
         )
-        with (
-            self._throttle.slot(ends_at - time.monotonic(), "write"),
-            self._sessions.borrow(ends_at - time.monotonic()) as session,
-        ):
-            reply = session.send(exchange)
-        if reply.status in OVERLOADED:
-            self._throttle.overloaded()
-        elif reply.status in {_OK, _CREATED}:
-            self._throttle.succeeded()
+        with self._noted(attempt):
+            reply = self._exchange(attempt, exchange, "write")
+            if reply.status not in {_OK, write.expected}:
+                raise translate(
+                    reply.status,
+                    reply.body,
+                    request=write.shown,
+                    headers=reply.headers,
+                    write=True,
+                    now=attempt.requested_at,
+                )
         return reply

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from onec_pipelines.simulator.data.barcodes import BARCODES
 from onec_pipelines.simulator.data.dictionaries import VAT
+from onec_pipelines.simulator.data.documents import LazySource
 from onec_pipelines.simulator.data.images import BINARY, STORE
 from onec_pipelines.simulator.data.movements import Records, RecordSets, Source
 from onec_pipelines.simulator.data.prices import PRICE_DOCUMENT, PRICES
@@ -97,34 +98,13 @@ class FileBytes:
         }
 
 
-class Translated:
+class Translated(LazySource):
     """A source of records that another register has in this shape; every record has exactly one there."""
 
     def __init__(self, source: Source, register: str, dialect: Dialect) -> None:
-        self.recorder = source.recorder
-        self._source = source
+        super().__init__(source.recorder, lambda: source)
         self._register = register
         self._dialect = dialect
-
-    def __len__(self) -> int:
-        """Give the number of documents with records."""
-        return len(self._source)
-
-    def recorder_key(self, at: int) -> str:
-        """Give the GUID of the document."""
-        return self._source.recorder_key(at)
-
-    def find(self, guid: str) -> int | None:
-        """Give the place of a document, or None."""
-        return self._source.find(guid)
-
-    def before(self, at: int) -> int:
-        """Give how many records the documents before this one made."""
-        return self._source.before(at)
-
-    def document_of(self, record: int) -> int:
-        """Give the document that made a record."""
-        return self._source.document_of(record)
 
     def records(self, at: int) -> list[Row]:
         """Give the records of a document."""

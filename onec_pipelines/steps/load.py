@@ -19,6 +19,7 @@ from onec_pipelines.onec.paging import PageCursor
 from onec_pipelines.spec import Reading
 from onec_pipelines.steps.demand import asked_field
 from onec_pipelines.steps.extract import Resume
+from onec_pipelines.steps.forget import keep_forgotten
 from onec_pipelines.steps.grouping import Group
 from onec_pipelines.steps.resolve import Plan
 from onec_pipelines.steps.sweep import Finished, check_brake, finish_scan, suspects
@@ -45,7 +46,13 @@ class Loader:
         with self._database.transaction() as connection:
             tx = driver_connection(connection)
             digest = self._store_raw(tx, group)
-            self._quarantine(tx, self._stage(tx, group), digest)
+            rejects = self._stage(tx, group)
+            if digest is not None:
+                stored = [page.body.sha256 for page in group.pages]
+                digest = keep_forgotten(tx, entity, digest, stored, system_name=self._system_name)
+            else:
+                keep_forgotten(tx, entity, None, (), system_name=self._system_name)
+            self._quarantine(tx, rejects, digest)
             written = clean_rows.merge(
                 tx, entity, system_name=self._system_name, job_id=self._job_id, everything=self.rewrites
             )

@@ -143,3 +143,10 @@ def _decoded(stored: StoredPage, plan: Plan) -> Iterator[DecodedPage]:
         return
     for body in split_rows(stored.body, CHUNK_ROWS):
         yield decode_json(body, plan.shape)
+
+
+def planned(
+    database: Database, entity: Entity, marks: Sequence[PageMark], *, system_name: str
+) -> list[Stored]:
+    """Pages that were picked by somebody else, with the plans by which they were asked for."""
+    return _by_plan(database, entity, marks, system_name=system_name)

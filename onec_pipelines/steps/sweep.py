@@ -75,32 +75,9 @@ def finish_scan(
         absent, deleted = gone.missed, gone.deleted
     if complete and whole:
         quarantine.resolve_unseen(tx, entity, checkpoint.table, system_name)
-    summary = {
-        "complete": complete,
-        "reason": reason,
-        "rows": checkpoint.rows,
-        "distinct": distinct,
-        "rejected": checkpoint.rejected,
-        "absent": absent,
-        "deleted": deleted,
-    }
-    kind = scans.COMPLETE if whole else scans.PARTIAL
-    scans.end(tx, system_name, entity.name, checkpoint, {**summary, "plan": plan.document}, kind=kind)
-    audit.record(
-        tx,
-        system_name=system_name,
-        action="scan_finished",
-        entity=entity.name,
-        job_id=job_id,
-        details=summary,
-    )
-    return Finished(
-        complete=complete,
-        reason=reason,
-        rows=distinct,
-        absent=absent,
-        deleted=deleted,
-    )
+    finished = Finished(complete=complete, reason=reason, rows=distinct, absent=absent, deleted=deleted)
+    _note(tx, plan, checkpoint, finished, system_name=system_name, job_id=job_id, whole=whole)
+    return finished
 
 
 def suspects(
@@ -134,6 +111,34 @@ def verdict(entity: Entity, checkpoint: Checkpoint, distinct: int) -> tuple[bool
     if before != after:
         return True, f"{words}, 1C counted {before} before and {after} after"
     return True, f"{words}, 1C counts {after}"
+
+
+def _note(
+    tx: Tx,
+    plan: Plan,
+    checkpoint: Checkpoint,
+    finished: Finished,
+    *,
+    system_name: str,
+    job_id: int,
+    whole: bool,
+) -> None:
+    """Put the end of the reading into its scan, where a replay looks for it, and into the audit log."""
+    summary = {
+        "complete": finished.complete,
+        "reason": finished.reason,
+        "rows": checkpoint.rows,
+        "distinct": finished.rows,
+        "rejected": checkpoint.rejected,
+        "absent": finished.absent,
+        "deleted": finished.deleted,
+    }
+    name = plan.entity.name
+    kind = scans.COMPLETE if whole else scans.PARTIAL
+    scans.end(tx, system_name, name, checkpoint, {**summary, "plan": plan.document}, kind=kind)
+    audit.record(
+        tx, system_name=system_name, action="scan_finished", entity=name, job_id=job_id, details=summary
+    )
 
 
 def check_brake(tx: Tx, entity: Entity, gone: int, *, system_name: str) -> None:

@@ -56,12 +56,14 @@ def audit(database: Database, suites: Sequence[Suite], *, docs: Path | None = No
 
 def _run(url: str, suites: Sequence[Suite], docs: Path | None) -> dict[str, Mapping[str, Any]]:
     """Results by `suite/number of the expectation`."""
+    found: dict[str, Mapping[str, Any]] = {}
     with _quiet():
         # Set before the first import: nothing is told to anybody.
         os.environ["GX_ANALYTICS_ENABLED"] = "false"
         import great_expectations as gx  # noqa: PLC0415 - see above
 
-        context = gx.get_context(mode="ephemeral")
+        # Its stubs know less than it does.
+        context: Any = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False, "metric_calculations": False}
         source = context.data_sources.add_sql(
             "shop",
@@ -75,13 +77,19 @@ def _run(url: str, suites: Sequence[Suite], docs: Path | None) -> dict[str, Mapp
         outcome = checkpoint.run()
         if docs is not None:
             _build_docs(context, docs)
-        with contextlib.suppress(AttributeError):
-            source.get_engine().dispose()
-    found = {}
+        # It keeps its engines for the life of the process; their connections need not stay.
+        for engine in {id(one): one for one in _engines(source, validations)}.values():
+            engine.dispose()
     for result in outcome.run_results.values():
         for one in result.results:
             found[one.expectation_config.meta[_ID]] = _plain(one)
     return found
+
+
+def _engines(source: Any, validations: Sequence[Any]) -> Iterator[Any]:
+    for one in [source, *(validation.data.data_asset.datasource for validation in validations)]:
+        yield one.get_engine()
+        yield one.get_execution_engine().engine
 
 
 def _validation(gx: Any, context: Any, source: Any, suite: Suite) -> Any:

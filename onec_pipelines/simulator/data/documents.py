@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from onec_pipelines.simulator.data.guids import Guids
-from onec_pipelines.simulator.data.movements import ListedSource
+from onec_pipelines.simulator.data.movements import Source
 from onec_pipelines.simulator.data.sales_rows import ORDER
 from onec_pipelines.simulator.data.tables import ComputedTable
 from onec_pipelines.simulator.source import Key, Row
@@ -59,14 +59,14 @@ class States(Documents):
 
 
 class LazySource:
-    """A source that is prepared when first asked."""
+    """A source that gives what another one gives, which is prepared when first asked."""
 
-    def __init__(self, recorder: str, prepare: Callable[[], ListedSource]) -> None:
+    def __init__(self, recorder: str, prepare: Callable[[], Source]) -> None:
         self.recorder = recorder
         self._prepare = prepare
 
     @cached_property
-    def _source(self) -> ListedSource:
+    def _source(self) -> Source:
         return self._prepare()
 
     def __len__(self) -> int:

@@ -36,8 +36,10 @@ SELECT 'inbound', 'ut', e, CASE WHEN n % 7 = 3 AND e = 'stock' THEN 'failed' ELS
     CASE WHEN n % 7 = 3 AND e = 'stock' THEN '[ONEC_OVERLOAD] Канарейкин canary@example.com CANARY-PASSWORD' END,
     '{"way": "snapshot", "seconds": {"shop": 0.1}, "requests": 4}'
 FROM generate_series(30, 1, -1) n, unnest(ARRAY['products', 'prices', 'stock', 'customers']) e ORDER BY n DESC;
-INSERT INTO clean.quarantine (system_name, entity_type, external_key, row_key, failures, source_row, job_id)
-VALUES ('ut', 'customers', 'x', gen_random_uuid(), '[{"field": "name", "rule": "not_nullable", "value": "Канарейкин"}]', '{"n": "canary@example.com"}', 1);
+INSERT INTO clean.quarantine
+    (system_name, entity_type, external_key, row_key, failures, source_row, job_id)
+VALUES ('ut', 'customers', 'x', gen_random_uuid(),
+    '[{"field": "name", "rule": "not_nullable", "value": "Канарейкин"}]', '{"n": "canary@example.com"}', 1);
 INSERT INTO integ.alerts (system_name, fingerprint, kind, code, severity, source, since, facts)
 VALUES ('ut', 'x', 'dead_letters', 'DEAD_LETTERS', 'error', 'ledger', now(), '{"onec": "CANARY-PASSWORD"}');
 INSERT INTO integ.retry_queue (system_name, kind, subject, ordering_key, state, last_error)

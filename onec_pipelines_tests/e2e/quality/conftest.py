@@ -12,7 +12,7 @@ from onec_pipelines.db.engine import connect
 from onec_pipelines.db.urls import conninfo, with_database
 from onec_pipelines.settings import load_settings
 from onec_pipelines.simulator.server import Simulator
-from onec_pipelines_tests.fixtures.pipeline import environment, open_fast, sync
+from onec_pipelines_tests.fixtures.pipeline import environment, open_fast, query, sync
 from onec_pipelines_tests.fixtures.postgres import _database
 
 _copies = itertools.count(1)
@@ -30,6 +30,11 @@ def synced_url(postgres, postgres_template, shop, tmp_path_factory):
     url = next(databases)
     with open_fast(environment(shop, url, tmp_path_factory.mktemp("home"), page_rows=500)) as runtime:
         sync(runtime)
+    # The simulator's shop never prices one product in each batch, with or without planted mistakes.
+    query(
+        url,
+        "UPDATE shop.stock SET available = 0 WHERE product_id NOT IN (SELECT product_id FROM shop.prices WHERE NOT is_deleted)",
+    )
     yield url
     next(databases, None)
 

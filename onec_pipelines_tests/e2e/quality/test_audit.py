@@ -9,6 +9,7 @@ from datetime import date, timedelta
 import pytest
 from playwright.sync_api import sync_playwright
 
+from onec_pipelines.db.engine import connect
 from onec_pipelines.entities import BY_NAME, ENTITIES
 from onec_pipelines.ledger import quality
 from onec_pipelines.monitoring.expectations import Severity
@@ -22,22 +23,36 @@ DEFECTS = {
     ("shop.brands", "uniqueness"): (2, "UPDATE shop.brands SET name = 'Twice' WHERE id IN (1, 2)"),
     ("shop.products", "published_has_category"): (
         3,
-        "UPDATE shop.products SET category_id = NULL WHERE id IN"
-        " (SELECT id FROM shop.products WHERE NOT is_deleted ORDER BY id LIMIT 3)",
+        (
+            "UPDATE shop.products SET category_id = NULL WHERE id IN"
+            " (SELECT id FROM shop.products WHERE NOT is_deleted ORDER BY id LIMIT 3)"
+        ),
     ),
     ("shop.products", "ranges"): (
         1,
-        "UPDATE shop.products SET name = repeat('x', 101) WHERE id ="
-        " (SELECT min(id) FROM shop.products WHERE NOT is_deleted)",
+        (
+            "UPDATE shop.products SET name = repeat('x', 101) WHERE id ="
+            " (SELECT min(id) FROM shop.products WHERE NOT is_deleted)"
+        ),
     ),
     ("shop.products", "not_null"): (
         2,
-        "ALTER TABLE shop.products ALTER name DROP NOT NULL; UPDATE shop.products SET name = NULL WHERE id IN"
-        " (SELECT id FROM shop.products WHERE NOT is_deleted ORDER BY id DESC LIMIT 2)",
+        (
+            "ALTER TABLE shop.products ALTER name DROP NOT NULL; UPDATE shop.products SET name = NULL WHERE id IN"
+            " (SELECT id FROM shop.products WHERE NOT is_deleted ORDER BY id DESC LIMIT 2)"
+        ),
+    ),
+    ("shop.stock", "stock_has_price"): (
+        1,
+        (
+            "UPDATE shop.prices SET is_deleted = true WHERE product_id = (SELECT s.product_id FROM shop.stock s"
+            " JOIN shop.products p ON p.id = s.product_id AND NOT p.is_deleted AND p.product_type = 'goods'"
+            " GROUP BY 1 HAVING min(s.available) > 0 ORDER BY 1 DESC LIMIT 1)"
+        ),
     ),
     ("shop.stock", "available_not_negative"): (
         2,
-        "UPDATE shop.stock SET available = -1 WHERE id IN (SELECT id FROM shop.stock ORDER BY id LIMIT 2)",
+        "UPDATE shop.stock SET available = -1 WHERE id IN (SELECT id FROM shop.stock WHERE available = 0 ORDER BY id LIMIT 2)",
     ),
     ("shop.orders", "total_is_sum_of_lines"): (
         1,
@@ -45,14 +60,18 @@ DEFECTS = {
     ),
     ("shop.orders", "line_has_product"): (
         1,
-        "UPDATE shop.order_lines SET product_id = NULL WHERE (owner_id, line_number) ="
-        " (SELECT l.owner_id, l.line_number FROM shop.order_lines l JOIN shop.orders o ON o.id = l.owner_id"
-        " WHERE NOT o.is_deleted ORDER BY 1, 2 LIMIT 1)",
+        (
+            "UPDATE shop.order_lines SET product_id = NULL WHERE (owner_id, line_number) ="
+            " (SELECT l.owner_id, l.line_number FROM shop.order_lines l JOIN shop.orders o ON o.id = l.owner_id"
+            " WHERE NOT o.is_deleted ORDER BY 1, 2 LIMIT 1)"
+        ),
     ),
     ("shop.orders", "references_exist"): (
         1,
-        "ALTER TABLE shop.orders DROP CONSTRAINT IF EXISTS orders_customer_id_fkey; UPDATE shop.orders"
-        " SET customer_id = 999999 WHERE id = (SELECT max(id) FROM shop.orders WHERE NOT is_deleted)",
+        (
+            "ALTER TABLE shop.orders DROP CONSTRAINT IF EXISTS orders_customer_id_fkey; UPDATE shop.orders"
+            " SET customer_id = 999999 WHERE id = (SELECT max(id) FROM shop.orders WHERE NOT is_deleted)"
+        ),
     ),
     ("shop.orders", "unknown_codes"): (
         1,
@@ -75,8 +94,6 @@ def failures(report):
 
 
 def test_a_synced_shop_is_green_and_its_figures_are_remembered(synced_url, settings_of):
-    from onec_pipelines.db.engine import connect
-
     settings = settings_of(synced_url)
     with connect(synced_url) as database:
         report = run_audit(database, settings, ENTITIES)
@@ -148,7 +165,12 @@ def test_a_day_of_documents_is_looked_at_alone(database, copy_url, settings_of):
 def test_data_docs_open_in_a_browser_without_the_internet_and_hold_nobodys_data(
     database, copy_url, settings_of
 ):
-    query(copy_url, "UPDATE shop.customers SET email = %s, name = %s WHERE id IN (1, 2)", f"{CANARY}@x.ru", CANARY)
+    query(
+        copy_url,
+        "UPDATE shop.customers SET email = %s, name = %s WHERE id IN (1, 2)",
+        f"{CANARY}@x.ru",
+        CANARY,
+    )
     settings = settings_of(copy_url)
 
     report = run_audit(database, settings, [BY_NAME["customers"]])

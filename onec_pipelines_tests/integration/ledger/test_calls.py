@@ -37,8 +37,10 @@ def test_calls_of_one_minute_and_resource_are_one_row_that_grows(database, datab
         database_url,
         "SELECT minute, calls, repeats, round(seconds::numeric, 2)::float8, wire_bytes, slowest_request, buckets FROM integ.calls",
     ) == [
-        (AT, 4, 1, pytest.approx(5.84, abs=0.01), 400, "GET Catalog_Номенклатура?$skip=40")
-        + ([1, 0, 0, 1, 0, 1, 1, 0, 0, 0, 0],)
+        (
+            *(AT, 4, 1, pytest.approx(5.84, abs=0.01), 400, "GET Catalog_Номенклатура?$skip=40"),
+            [1, 0, 0, 1, 0, 1, 1, 0, 0, 0, 0],
+        )
     ]
 
 

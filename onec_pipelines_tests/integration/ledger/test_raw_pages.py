@@ -57,11 +57,12 @@ def test_the_same_bytes_are_stored_once(tx):
     assert counts == (1, 3)
 
 
-def test_a_scan_is_read_in_the_order_in_which_it_came(tx):
-    store(tx, page(b"b", index=1), page(b"a", index=0))
-    store(tx, page(b"other"), scan=2)
+def test_a_scan_and_what_came_after_it_are_read_in_the_order_in_which_they_came(tx):
+    store(tx, page(b"before"))
+    store(tx, page(b"b", index=1), page(b"a", index=0), scan=2)
+    store(tx, page(b"after"), scan=3)
 
-    assert [one.body for one in stored(tx)] == [b"b", b"a"]
+    assert [one.body for one in stored(tx, scan=2)] == [b"b", b"a", b"after"]
 
 
 def test_a_page_that_is_rolled_back_leaves_no_body(tx):

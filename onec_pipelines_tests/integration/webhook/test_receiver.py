@@ -55,9 +55,10 @@ def test_an_event_is_stored_with_what_it_names_before_it_is_answered(receiver, d
     assert post(receiver, sent).status == 202
     rows = query(database_url, "SELECT system_name, msg_id, type, refs, details FROM integ.webhook_inbox")
     assert rows == [("test", "msg_o", "order.changed", [UUID(A), UUID(B)], None)]
-    assert queued(database_url) == [f"orders:{A}", f"orders:{B}"]
+    concerned = ("order_states", "orders")
+    assert queued(database_url) == [f"{entity}:{ref}" for entity in concerned for ref in (A, B)]
     payload = value(database_url, "SELECT payload FROM integ.retry_queue ORDER BY subject LIMIT 1")
-    assert payload == {"entity": "orders", "ref": A}
+    assert payload == {"entity": "order_states", "ref": A}
 
 
 def test_the_second_copy_is_a_duplicate_and_leads_to_nothing(receiver, database_url) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from onec_pipelines.ledger import throttle_rules as rules
@@ -69,8 +69,9 @@ def test_no_call_stays_unused_while_somebody_wants_one(wants):
 @given(
     lanes=st.lists(st.sampled_from(["read", "write"]), min_size=1, max_size=5),
     limit=st.integers(1, 6),
-    max_writers=st.integers(1, 2),
+    max_writers=st.integers(1, 4),
 )
+@example(lanes=["write", "read", "write"], limit=3, max_writers=2)  # the first writer hid the second
 def test_writers_never_exceed_theirs_and_readers_get_what_writers_cannot_use(lanes, limit, max_writers):
     members = [Member(wants=4) for _ in lanes]
     served = set()

@@ -133,7 +133,9 @@ def test_a_key_that_no_field_reads_breaks():
 
 def test_a_set_that_is_gone_stops_its_entities_or_is_replaced_by_an_alternative():
     found, state = judge(lambda document: document[PRICES].update(type=None))
-    assert impacts(found, Severity.WARNING) == {f"prices: can only be read from {OLD_PRICES} now"}
+    assert impacts(found, Severity.WARNING) == {
+        f"{entity}: can only be read from {OLD_PRICES} now" for entity in ("prices", "price_history")
+    }
     assert not state.broken
 
     found, state = judge(lambda document: document[GOODS].update(type=None))
