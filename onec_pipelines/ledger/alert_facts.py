@@ -114,13 +114,20 @@ def stuck_jobs(tx: Tx, system_name: str, *, hours: float, grace_minutes: float =
 
 
 def quarantined(tx: Tx, system_name: str) -> Rows:
-    """Open entries of the quarantine by entity: entity, rows, since, and of how many rows the last whole reading was (None: unknown)."""
+    """Open entries of the quarantine by entity: entity, rows, since, rules, run_id, total.
+
+    `run_id` is the run that saw the newest of them (None: not one of Dagster's), `total` how many rows the last whole reading saw
+    (None: unknown).
+    """
     return _ask(
         tx,
-        "SELECT q.entity, q.rows, q.since, q.rules, (SELECT (j.metadata ->> 'rows_seen')::bigint FROM integ.sync_jobs j"
+        "SELECT q.entity, q.rows, q.since, q.rules,"
+        " (SELECT j.run_id FROM integ.sync_jobs j WHERE j.system_name = %(system)s AND j.entity_type = q.entity"
+        "  AND j.started_at <= q.seen ORDER BY j.id DESC LIMIT 1) AS run_id,"
+        " (SELECT (j.metadata ->> 'rows_seen')::bigint FROM integ.sync_jobs j"
         "  WHERE j.system_name = %(system)s AND j.entity_type = q.entity AND j.status = 'succeeded'"
         "  AND (j.metadata ->> 'whole')::boolean ORDER BY j.id DESC LIMIT 1) AS total FROM ("
-        " SELECT entity_type AS entity, count(*)::int AS rows, min(last_seen_at) AS since,"
+        " SELECT entity_type AS entity, count(*)::int AS rows, min(last_seen_at) AS since, max(last_seen_at) AS seen,"
         "  (array_agg(DISTINCT (failures -> 0 ->> 'field') || ': ' || (failures -> 0 ->> 'rule')))[1:3] AS rules"
         " FROM clean.quarantine WHERE system_name = %(system)s AND resolved_at IS NULL GROUP BY entity_type) q",
         {"system": system_name},

@@ -218,6 +218,7 @@ def _quarantine(look: Look) -> Iterator[Finding]:
                 Severity.ERROR,
                 entity=entity.name,
                 rows=row["rows"],
+                run_id=row["run_id"],
                 message=f"{row['rows'] / row['total']:.1%} of {row['total']}; {', '.join(filter(None, row['rules']))}",
             )
 
