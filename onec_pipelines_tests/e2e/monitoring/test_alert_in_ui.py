@@ -14,16 +14,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from onec_pipelines.db.embedded import EmbeddedServer
-from onec_pipelines.db.urls import DAGSTER_SCHEMA
 from onec_pipelines.settings import project_root
 from onec_pipelines.simulator.server import Simulator
 from onec_pipelines_tests.fixtures.alerts import Receiver, http_receiver
-from onec_pipelines_tests.fixtures.pipeline import control, environment, value
+from onec_pipelines_tests.fixtures.pipeline import control, environment
 from onec_pipelines_tests.fixtures.postgres import _database
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -36,8 +36,15 @@ ALERT_SECONDS = 60
 QUIET_SECONDS = 20
 # More than ten, and more than any share an entity may have in quarantine.
 BROKEN = 30
+RAW = "raw/manufacturers_raw"
 CLEAN = "clean/manufacturers_clean"
 MANUFACTURERS = "Catalog_Производители"
+REPOSITORIES = "{repositoriesOrError{... on RepositoryConnection{nodes{name location{name}}}}}"
+LAUNCH = (
+    "mutation Launch($parameters: ExecutionParams!){launchRun(executionParams: $parameters)"
+    "{__typename ... on LaunchRunSuccess{run{runId}} ... on PythonError{message}}}"
+)
+STATUS = "query Status($run: ID!){runOrError(runId: $run){... on Run{status}}}"
 SERVE = "import sys; from onec_pipelines.cli.dagster_ui import serve; serve(int(sys.argv[1]))"
 
 
@@ -124,18 +131,37 @@ def rename(pipeline: Pipeline, names: dict[str, str]) -> None:
         control(pipeline.simulator, f"rows/{MANUFACTURERS}/{key}", {"Description": name})
 
 
-def materialize(page: Page, pipeline: Pipeline) -> None:
-    """Press the button above the raw and the clean layer of manufacturers, and wait for the run that it starts."""
-    ended = f"SELECT count(*) FROM {DAGSTER_SCHEMA}.runs WHERE status IN ('SUCCESS', 'FAILURE', 'CANCELED')"  # noqa: S608 - our own constant
-    before = value(pipeline.database_url, ended)
-    page.goto(f"{pipeline.ui}/assets/{CLEAN}?view=lineage&lineageScope=upstream&lineageDepth=1")
-    page.get_by_text("manufacturers_raw", exact=True).first.wait_for()
-    # Left too early, the page would take its request to launch the run with it.
-    with page.expect_response(
-        lambda answer: "mutation LaunchPipelineExecution" in (answer.request.post_data or "")
-    ):
-        page.get_by_role("button", name="Materialize all").click()
-    until(lambda: value(pipeline.database_url, ended) > before, PATIENCE_SECONDS)
+def ask(page: Page, pipeline: Pipeline, query: str, **variables: object) -> Any:
+    """What Dagster's GraphQL answers, asked as the page asks it."""
+    answer = page.request.post(f"{pipeline.ui}/graphql", data={"query": query, "variables": variables}).json()
+    assert "errors" not in answer, answer
+    return answer["data"]
+
+
+def materialize(page: Page, pipeline: Pipeline) -> str:
+    """Launch a run of the raw and the clean layer of manufacturers, whose end is awaited; gives its id."""
+    (held,) = ask(page, pipeline, REPOSITORIES)["repositoriesOrError"]["nodes"]
+    launched = ask(
+        page,
+        pipeline,
+        LAUNCH,
+        parameters={
+            "mode": "default",
+            "selector": {
+                "repositoryName": held["name"],
+                "repositoryLocationName": held["location"]["name"],
+                "pipelineName": "__ASSET_JOB",
+                "assetSelection": [{"path": name.split("/")} for name in (RAW, CLEAN)],
+            },
+        },
+    )["launchRun"]
+    run_id = str(launched["run"]["runId"])
+    ended = {"SUCCESS", "FAILURE", "CANCELED"}
+    until(
+        lambda: ask(page, pipeline, STATUS, run=run_id)["runOrError"]["status"] in ended,
+        PATIENCE_SECONDS,
+    )
+    return run_id
 
 
 def see_check(page: Page, pipeline: Pipeline, word: str, shot: Path) -> tuple[int, int, int]:
@@ -172,7 +198,7 @@ def test_a_check_turns_red_an_alert_arrives_and_its_end_is_told_once(
     rows = control(pipeline.simulator, f"rows/{MANUFACTURERS}?top={BROKEN}")["rows"]
 
     rename(pipeline, {row["Ref_Key"]: "" for row in rows})
-    materialize(page, pipeline)
+    run_id = materialize(page, pipeline)
     until(lambda: pipeline.receiver.documents, ALERT_SECONDS)
 
     red, green, blue = see_check(page, pipeline, "Failed", tmp_path / "failed.png")
@@ -185,7 +211,7 @@ def test_a_check_turns_red_an_alert_arrives_and_its_end_is_told_once(
     )
     assert (raised["entity"], raised["rows"], raised["severity"]) == ("manufacturers", BROKEN, "error")
     assert "onec quarantine list" in raised["remedy"]
-    assert raised["dagster_link"].startswith(f"{pipeline.ui}/runs/")
+    assert raised["dagster_link"] == f"{pipeline.ui}/runs/{run_id}"
     page.goto(raised["dagster_link"])
     page.get_by_text("manufacturers_sync").first.wait_for()
     page.screenshot(path=tmp_path / "run.png")
