@@ -8,7 +8,7 @@ from onec_pipelines.defs.clean_up import clean_up
 from onec_pipelines.defs.doctor import examine_base
 from onec_pipelines.defs.images import IMAGE_FILES_KEY
 from onec_pipelines.defs.keys import CHANGES_KEY, METADATA_KEY, asset_key, layers_of, step_name
-from onec_pipelines.defs.quality import QUALITY_KEYS, quality_audit
+from onec_pipelines.defs.quality import QUALITY_KEYS
 from onec_pipelines.defs.reconciliation import CHECKS, reconcile_job
 from onec_pipelines.defs.schema import OP
 from onec_pipelines.entities import ENTITIES
@@ -24,16 +24,20 @@ _AUDIT = dg.AssetSelection.checks(*QUALITY_KEYS)
 
 
 def _selection(groups: frozenset[str] | None) -> dg.AssetSelection:
-    return dg.AssetSelection.assets(
-        METADATA_KEY,
-        CHANGES_KEY,
-        *(
-            asset_key(entity, layer)
-            for entity in ENTITIES
-            if groups is None or entity.group in groups
-            for layer in layers_of(entity)
-        ),
-    ) - _COMPARISON - _AUDIT
+    return (
+        dg.AssetSelection.assets(
+            METADATA_KEY,
+            CHANGES_KEY,
+            *(
+                asset_key(entity, layer)
+                for entity in ENTITIES
+                if groups is None or entity.group in groups
+                for layer in layers_of(entity)
+            ),
+        )
+        - _COMPARISON
+        - _AUDIT
+    )
 
 
 def _layers_of_images() -> dg.AssetSelection:

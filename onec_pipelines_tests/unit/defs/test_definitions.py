@@ -51,7 +51,9 @@ def test_the_graph_shows_different_names(defs):
 
 def test_all_steps_that_call_1c_share_a_pool(defs, steps):
     assert len(steps) == len(ENTITIES)
-    calling = [one for one in defs.assets if isinstance(one, dg.AssetsDefinition) and HEALTH_KEY not in one.keys]
+    calling = [
+        one for one in defs.assets if isinstance(one, dg.AssetsDefinition) and HEALTH_KEY not in one.keys
+    ]
     assert {one.op.pool for one in calling} == {POOL}
 
 
