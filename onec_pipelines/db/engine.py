@@ -43,6 +43,9 @@ class Database:
             "connect_timeout": limits.connect,
             "tcp_user_timeout": limits.network * 1000,
             "application_name": application_name,
+            # Temporary tables of different shapes share a name: the plan of a statement that is prepared by itself after
+            # five runs would no longer fit ("cached plan must not change result type").
+            "prepare_threshold": None,
         }
         self.engine = create_engine(
             data_url(url),

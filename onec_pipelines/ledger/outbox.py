@@ -58,7 +58,7 @@ def set_store(
             action="store.changed",
             entity=None,
             job_id=None,
-            details={"store": code, "names": sorted(values), "done": row is not None},
+            details={"store": code, "defaults": sorted(values), "done": row is not None},
         )
     return {} if row is None else {str(name): str(value) for name, value in row[0].items()}
 

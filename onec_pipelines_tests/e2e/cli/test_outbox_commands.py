@@ -49,7 +49,7 @@ def test_a_store_gets_defaults_and_loses_them(onec, database_url):
     audited = query(
         database_url, "SELECT details FROM integ.audit_log WHERE action = 'store.changed' ORDER BY id"
     )
-    assert [row[0]["names"] for row in audited] == [["organization", "prefix"], ["prefix", "warehouse"]]
+    assert [row[0]["defaults"] for row in audited] == [["organization", "prefix"], ["prefix", "warehouse"]]
 
 
 def test_what_is_missing_is_named_and_the_exit_code_says_so(onec):

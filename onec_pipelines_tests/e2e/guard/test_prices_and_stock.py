@@ -57,7 +57,11 @@ def grant(runtime, outcome):
 def reprice(shop, factor):
     """Every price of the first document that set some, multiplied: a comma in the wrong place."""
     row = control(shop, f"rows/{REGISTER}?top=1")["rows"][0]
-    lines = [{**line, "Цена": str(Decimal(line["Цена"]) * Decimal(factor))} for line in row["RecordSet"]]
+    cents = Decimal("0.01")
+    lines = [
+        {**line, "Цена": str((Decimal(line["Цена"]) * Decimal(factor)).quantize(cents))}
+        for line in row["RecordSet"]
+    ]
     control(shop, f"rows/{REGISTER}/{row['Recorder']}/{row['Recorder_Type']}", {"RecordSet": lines})
 
 

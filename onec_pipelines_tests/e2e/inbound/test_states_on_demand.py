@@ -54,7 +54,7 @@ def test_between_whole_readings_only_states_of_open_orders_are_asked_for(runtime
     control(shop, "day", {"steps": 80})
     inbound(ORDERS, runtime, way=Way.SNAPSHOT)
 
-    followed = inbound(STATES, runtime)
+    followed = inbound(STATES, runtime, way=Way.WINDOWS)
 
     rows = control(shop, f"rows/{REGISTER}?top=1000")["rows"]
     assert debts(database_url) == {row["Заказ"]: Decimal(row["СуммаДолга"]) for row in rows}

@@ -179,6 +179,6 @@ def test_one_order_is_seen_as_1c_has_it_after_one_event(runtime, shop, database_
     control(shop, f"rows/Document_ЗаказКлиента/{ref}", {"Комментарий": "позвонить до доставки"})
     with receiving(database_url) as receiver:
         assert post(receiver, event("order.changed", ref)).status == 202
-    assert drain(runtime, kinds=["webhook"]).done == 1
+    assert drain(runtime, kinds=["webhook"]).done == 2
     found = "SELECT count(*) FROM shop.orders WHERE comment = 'позвонить до доставки'"
     assert value(database_url, found) == 1
