@@ -58,7 +58,7 @@ def test_every_order_becomes_one_posted_document(client_keys, shop, shop_url, wo
         variables = {
             **environment(simulator, shop_url, home),
             "ONEC_ORDER_SETTLE_SECONDS": "0.3",
-            "ONEC_THROTTLE": "local",
+            "ONEC_THROTTLE": os.environ.get("PUSH_THROTTLE", "shared"),
         }
         running = [workers.say(start=variables)["pid"] for _ in range(WORKERS)]
         killed = 0
