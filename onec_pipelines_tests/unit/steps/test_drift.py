@@ -197,6 +197,14 @@ def edits(draw):
                     properties[f"{name}2"] = held
                 if kind == "retype":
                     properties[name] = draw(st.sampled_from(TYPES))
+    return coherent(document)
+
+
+def coherent(document):
+    """A key of properties that its type does not have is no schema: they go out of the key too."""
+    for item in document.values():
+        if item["type"] is not None:
+            item["type"]["key"] = [name for name in item["type"]["key"] if name in item["type"]["properties"]]
     return document
 
 
