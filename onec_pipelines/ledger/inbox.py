@@ -38,8 +38,7 @@ class StockValue:
     to_ship: Decimal | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, kw_only=True):
     """A verified and parsed event: each of `refs` is to be looked at again in each of `entities`. Times are by 1C's clock."""
 
     msg_id: str
@@ -79,17 +78,19 @@ WITH given AS MATERIALIZED (
         ORDER BY queue.id LIMIT 1) open ON true
 ), brought_forward AS (
     UPDATE integ.retry_queue queue SET run_at = now(), updated_at = now()
-    FROM waiting
-    WHERE queue.id = waiting.id AND waiting.run_at > now() + interval '5 seconds' AND queue.state || '' = 'ready'
+    WHERE id = ANY (ARRAY(SELECT id FROM waiting WHERE run_at > now() + interval '5 seconds')) AND state || '' = 'ready'
 ), queued AS (
-    SELECT integ.enqueue(%(system)s, 'webhook', subject, subject, jsonb_build_object('entity', entity, 'ref', ref))
+    INSERT INTO integ.retry_queue (system_name, kind, subject, ordering_key, payload)
+    SELECT %(system)s, 'webhook', subject, subject, jsonb_build_object('entity', entity, 'ref', ref)
     FROM waiting WHERE id IS NULL
+    RETURNING id
 ), audited AS (
     INSERT INTO integ.audit_log (system_name, action, details)
     SELECT %(system)s, 'webhook.received', jsonb_build_object('events', events) FROM (SELECT count(*) AS events FROM stored) new
     WHERE events > 0
 )
-SELECT coalesce((SELECT array_agg(msg_id) FROM stored), '{}'), (SELECT count(*) FROM queued)
+SELECT coalesce((SELECT array_agg(msg_id) FROM stored), '{}'),
+    (SELECT pg_notify('onec_queue', %(system)s || ':webhook') FROM queued LIMIT 1)
 """
 
 _COUNT = """
@@ -168,26 +169,42 @@ class InboxWriter:
         return self._connection
 
 
+class _Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    data_version: str | None = None
+    occurred_at: datetime | None = None
+    sequence: int | None = None
+    stock: tuple[StockValue, ...] = ()
+
+
+class _Row(msgspec.Struct, frozen=True, kw_only=True):
+    msg_id: str
+    type: str
+    refs: tuple[str, ...]
+    details: _Details | None
+    sent_at: datetime
+    entities: tuple[str, ...]
+
+
+_NOTHING = _Details()
+_ENCODER = msgspec.json.Encoder()
+
+
 def _rows(messages: Iterable[Message]) -> str:
-    rows = [
-        {
-            "msg_id": message.msg_id,
-            "type": message.type,
-            "refs": message.refs,
-            "details": _details(message),
-            "sent_at": message.sent_at,
-            "entities": message.entities,
-        }
-        for message in messages
-    ]
-    return msgspec.json.encode(rows).decode()
+    return _ENCODER.encode([_row(message) for message in messages]).decode()
 
 
-def _details(message: Message) -> dict[str, Any] | None:
-    found: dict[str, Any] = {
-        "data_version": message.data_version,
-        "occurred_at": message.occurred_at,
-        "sequence": message.sequence,
-        "stock": message.stock,
-    }
-    return {name: value for name, value in found.items() if value} or None
+def _row(message: Message) -> _Row:
+    details = _Details(
+        data_version=message.data_version or None,
+        occurred_at=message.occurred_at,
+        sequence=message.sequence,
+        stock=message.stock,
+    )
+    return _Row(
+        msg_id=message.msg_id,
+        type=message.type,
+        refs=message.refs,
+        details=None if details == _NOTHING else details,
+        sent_at=message.sent_at,
+        entities=message.entities,
+    )

@@ -1,7 +1,7 @@
 """The web application: one address for events, one for health, one that describes both. Every answer is fixed text.
 
 The order is the promise: cap and deadline → signature over the raw bytes → parsing → stored and committed → answer. A body never
-reaches a log or an answer.
+reaches a log or an answer. Most events do not come by the application: `protocol.py` gives them to `Events.take` itself.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -21,40 +21,21 @@ from starlette.routing import Route
 from onec_pipelines.errors import PipelineError
 from onec_pipelines.ledger.inbox import InboxWriter, Message
 from onec_pipelines.steps.failpoints import reach
+from onec_pipelines.webhook import answers
+from onec_pipelines.webhook.answers import Answer
 from onec_pipelines.webhook.body import Gone, TooLarge, TooSlow, read_body
 from onec_pipelines.webhook.events import BadEvent, parse
-from onec_pipelines.webhook.group_commit import GroupCommit, Unavailable
+from onec_pipelines.webhook.group_commit import GroupCommit
 from onec_pipelines.webhook.openapi import DOCUMENT
+from onec_pipelines.webhook.protocol import TAKE, Headers, Reply
 from onec_pipelines.webhook.signature import BadSignature, Secrets, Verified, verify
 
 PATH = "/webhooks/1c"
-RETRY_AFTER_SECONDS = 5
 _LOG = logging.getLogger(__name__)
-_JSON = {"content-type": "application/json"}
-# The rest of a request that was not read to its end would be taken for the next one.
-_CLOSE = {**_JSON, "connection": "close"}
-_AGAIN = {**_JSON, "retry-after": str(RETRY_AFTER_SECONDS)}
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Answer:
-    """A fixed answer, and the name under which it is counted."""
-
-    counted: str
-    status: int
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=lambda: _JSON)
-
-
-_ACCEPTED = _Answer(counted="accepted", status=202, body=b'{"status":"accepted"}')
-_DUPLICATE = _Answer(counted="duplicate", status=200, body=b'{"status":"duplicate"}')
-_NOT_UNDERSTOOD = _Answer(counted="not_understood", status=400, body=b'{"error":"bad_request"}')
-_UNAUTHORIZED = _Answer(counted="refused", status=401, body=b'{"error":"unauthorized"}')
-_ANSWERS: dict[type[Exception], _Answer] = {
-    TooLarge: _Answer(counted="too_large", status=413, body=b'{"error":"too_large"}', headers=_CLOSE),
-    TooSlow: _Answer(counted="too_slow", status=408, body=b'{"error":"too_slow"}', headers=_CLOSE),
-    Gone: _Answer(counted="hung_up", status=400, headers=_CLOSE),
-    Unavailable: _Answer(counted="unavailable", status=503, body=b'{"error":"try_later"}', headers=_AGAIN),
+_ANSWERS: dict[type[Exception], Answer] = {
+    TooLarge: answers.TOO_LARGE,
+    TooSlow: answers.TOO_SLOW,
+    Gone: answers.HUNG_UP,
 }
 _HEALTH_SECONDS = 2.0
 _SKEW_LOG_SECONDS = 60.0
@@ -82,60 +63,91 @@ def build_app(
 
     `more_routes` are served by the same process; they must not hold it up.
     """
-    endpoint = _Endpoint(writer, policy, on_stored)
-    return Starlette(
-        routes=[
-            Route(PATH, endpoint.receive, methods=["POST"]),
-            Route("/health", endpoint.health, methods=["GET"]),
-            Route("/openapi.json", _describe, methods=["GET"]),
-            *more_routes,
-        ],
-        lifespan=endpoint.lifespan,
-    )
-
-
-class _Endpoint:
-    def __init__(
-        self, writer: InboxWriter, policy: Policy, on_stored: Callable[[Sequence[Message]], None]
-    ) -> None:
-        self._writer = writer
-        self._policy = policy
-        self._on_stored = on_stored
-        self._told_skew = 0.0
+    commit = GroupCommit(writer, keep_days=policy.keep_days, on_stored=on_stored)
+    events = Events(commit, policy)
 
     @contextlib.asynccontextmanager
-    async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        self._commit = GroupCommit(self._writer, keep_days=self._policy.keep_days, on_stored=self._on_stored)
-        task = asyncio.create_task(self._commit.run())
+    async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, object]]:
+        task = asyncio.create_task(commit.run())
         try:
-            yield
+            yield {TAKE: (PATH.encode(), events.take)}
         finally:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def receive(self, request: Request) -> Response:
-        try:
-            body = await read_body(request, deadline_seconds=self._policy.body_deadline_seconds)
-            return await self._stored(parse(body, self._verified(request, body)))
-        except BadSignature as bad:
-            return self._refused(bad)
-        except BadEvent as bad:
-            _LOG.warning("webhook_not_understood: %s", bad)
-            return self._answer(_NOT_UNDERSTOOD)
-        except (TooLarge, TooSlow, Gone, Unavailable) as error:
-            return self._answer(_ANSWERS[type(error)])
-
-    async def health(self, _request: Request) -> Response:
+    async def health(_request: Request) -> Response:
         try:
             async with asyncio.timeout(_HEALTH_SECONDS):
-                await self._writer.ping()
+                await writer.ping()
         except (PipelineError, TimeoutError):
-            return Response(b'{"status":"down","database":"down"}', 503, _AGAIN)
-        return Response(b'{"status":"ok","database":"ok"}', 200, _JSON)
+            return _response(answers.UNHEALTHY)
+        return _response(answers.HEALTHY)
 
-    def _verified(self, request: Request, body: bytes) -> Verified:
-        given = dict(request.headers.raw)
+    return Starlette(
+        routes=[
+            Route(PATH, events.receive, methods=["POST"]),
+            Route("/health", health, methods=["GET"]),
+            Route("/openapi.json", _describe, methods=["GET"]),
+            *more_routes,
+        ],
+        lifespan=lifespan,
+    )
+
+
+class Events:
+    """Judges requests and has the good ones stored."""
+
+    def __init__(self, commit: GroupCommit, policy: Policy) -> None:
+        self._commit = commit
+        self._policy = policy
+        self._told_skew = 0.0
+        self._used_secret = [f"secret_{place + 1}" for place in range(len(policy.secrets.keys))]
+
+    async def receive(self, request: Request) -> Response:
+        """The way of a request whose body comes in pieces."""
+        try:
+            body = await read_body(request, deadline_seconds=self._policy.body_deadline_seconds)
+        except (TooLarge, TooSlow, Gone) as error:
+            answer = _ANSWERS[type(error)]
+            self._commit.note(answer.counted)
+            return _response(answer)
+        decided: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.take(
+            request.headers.raw, body, lambda answer: None if decided.done() else decided.set_result(answer)
+        )
+        return _response(await decided)
+
+    def take(self, headers: Headers, body: bytes, reply: Reply) -> None:
+        """Judge a whole request. `reply` is called once: now, or when the event is committed."""
+
+        def answer(found: Answer) -> None:
+            self._commit.note(found.counted)
+            reply(found)
+
+        def told(is_new: bool | None) -> None:  # noqa: FBT001 - what GroupCommit tells
+            if is_new is None:
+                answer(answers.UNAVAILABLE)
+                return
+            reach("webhook_stored")
+            if is_new and not message.known:
+                self._commit.note("unknown_type")
+            answer(answers.ACCEPTED if is_new else answers.DUPLICATE)
+
+        try:
+            message = parse(body, self._verified(headers, body))
+        except BadSignature as bad:
+            self._note_refusal(bad)
+            answer(answers.UNAUTHORIZED)
+        except BadEvent as bad:
+            _LOG.warning("webhook_not_understood: %s", bad)
+            answer(answers.NOT_UNDERSTOOD)
+        else:
+            reach("webhook_received")
+            self._commit.put(message, told)
+
+    def _verified(self, headers: Headers, body: bytes) -> Verified:
+        given = dict(headers)
         verified = verify(
             msg_id=given.get(b"webhook-id"),
             timestamp=given.get(b"webhook-timestamp"),
@@ -146,37 +158,22 @@ class _Endpoint:
             tolerance=self._policy.tolerance_seconds,
         )
         # An old secret whose count stays where it is may go.
-        self._commit.note(f"secret_{verified.secret + 1}")
+        self._commit.note(self._used_secret[verified.secret])
         return verified
 
-    async def _stored(self, message: Message) -> Response:
-        reach("webhook_received")
-        is_new = await self._commit.store(message)
-        reach("webhook_stored")
-        if not is_new:
-            return self._answer(_DUPLICATE)
-        if not message.known:
-            self._commit.note("unknown_type")
-        return self._answer(_ACCEPTED)
-
-    def _refused(self, bad: BadSignature) -> Response:
-        if bad.skew is not None:
-            self._tell_skew(bad.skew)
+    def _note_refusal(self, bad: BadSignature) -> None:
         self._commit.note(f"refused_{bad.reason}")
-        return self._answer(_UNAUTHORIZED)
-
-    def _tell_skew(self, seconds: int) -> None:
         now = time.monotonic()
-        if not self._told_skew or now - self._told_skew > _SKEW_LOG_SECONDS:
+        if bad.skew is not None and (not self._told_skew or now - self._told_skew > _SKEW_LOG_SECONDS):
             self._told_skew = now
             _LOG.warning(
-                "webhook_clock_skew: a good signature is %d s old; replayed, or a clock is wrong", seconds
+                "webhook_clock_skew: a good signature is %d s old; replayed, or a clock is wrong", bad.skew
             )
-
-    def _answer(self, answer: _Answer) -> Response:
-        self._commit.note(answer.counted)
-        return Response(answer.body, answer.status, answer.headers)
 
 
 async def _describe(_request: Request) -> Response:
-    return Response(DOCUMENT, 200, _JSON)
+    return Response(DOCUMENT, 200, {"content-type": "application/json"})
+
+
+def _response(answer: Answer) -> Response:
+    return Response(answer.body, answer.status, dict(answer.headers))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
@@ -94,6 +95,8 @@ def parse(body: bytes, verified: Verified) -> Message:
 
 def _refs(data: Data) -> tuple[str, ...]:
     named = [*data.refs, *((data.ref,) if data.ref else ()), *(row.product for row in data.stock)]
+    if len(named) == 1 and named[0] != _NOBODY:
+        return (named[0].lower(),)
     return tuple(sorted({ref.lower() for ref in named} - {_NOBODY}))
 
 
@@ -129,5 +132,9 @@ def _storable(text: str | None) -> str | None:
 def _place(error: Exception) -> str:
     if not isinstance(error, msgspec.ValidationError):
         return "the body is not JSON"
-    _, _, path = str(error).rpartition(" - at `")
-    return f"not as expected at {path.rstrip('`')}" if path else "not as expected"
+    said, found, path = str(error).rpartition(" - at `")
+    if found:
+        return f"not as expected at {path.rstrip('`')}"
+    # The name of a field of ours, never one that the sender made up.
+    missing = re.fullmatch(r"Object missing required field `(\w+)`", path or said)
+    return f"the field {missing[1]} is missing" if missing else "not as expected"

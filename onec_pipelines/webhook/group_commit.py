@@ -23,12 +23,12 @@ _COUNTS_SECONDS = 2.0
 _PRUNE_SECONDS = 3600.0
 # After a failure the next senders are told at once, so that a database that hangs does not hold them all.
 _PAUSE_SECONDS = 1.0
+_TOLD_SECONDS = 60.0
 
-_Waiting = tuple[Message, "asyncio.Future[bool]"]
-
-
-class Unavailable(Exception):
-    """The message is not stored, or it is not known whether it is: the sender shall come again."""
+Told = Callable[[bool | None], None]
+"""Called once per message, after its commit: True when it is new, False when its id was there before. None when it is not stored, or
+it is not known whether it is: the sender shall come again."""
+_Waiting = tuple[Message, Told]
 
 
 class GroupCommit:
@@ -47,6 +47,7 @@ class GroupCommit:
         self._wake = asyncio.Event()
         self._counts: Counter[str] = Counter()
         self._closed_until = 0.0
+        self._complained_at: float | None = None
 
     @property
     def waiting(self) -> int:
@@ -57,14 +58,13 @@ class GroupCommit:
         """Count something; it reaches the database within seconds."""
         self._counts[name] += 1
 
-    async def store(self, message: Message) -> bool:
-        """Store the message; False when this id was there before. Raises Unavailable."""
+    def put(self, message: Message, told: Told) -> None:
+        """Have the message stored; `told` is called at once when that is hopeless now. It must not raise and not wait."""
         if time.monotonic() < self._closed_until or len(self._waiting) >= _MOST_WAITING:
-            raise Unavailable
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append((message, answer))
+            told(None)
+            return
+        self._waiting.append((message, told))
         self._wake.set()
-        return await answer
 
     async def run(self) -> None:
         """Work until cancelled; then what waits is stored and the counts are written."""
@@ -82,7 +82,8 @@ class GroupCommit:
                     pruned = now
                     await self._prune()
         finally:
-            await self._store_waiting()
+            while self._waiting:
+                await self._store_waiting()
             await self._write_counts()
             await self._writer.close()
 
@@ -106,13 +107,12 @@ class GroupCommit:
             self._fail(batch, error)
             return
         stored = []
-        for message, answer in batch:
+        for message, told in batch:
             is_new = message.msg_id in new
             new.discard(message.msg_id)
             if is_new:
                 stored.append(message)
-            if not answer.done():
-                answer.set_result(is_new)
+            _tell(told, is_new)
         self._on_stored(stored)
 
     async def _store_together(self, messages: list[Message]) -> frozenset[str]:
@@ -121,10 +121,9 @@ class GroupCommit:
 
     def _fail(self, batch: list[_Waiting], error: Exception) -> None:
         self._closed_until = time.monotonic() + _PAUSE_SECONDS
-        _LOG.error("webhook_store_failed: %d messages, %s", len(batch), _told(error))
-        for _, answer in batch:
-            if not answer.done():
-                answer.set_exception(Unavailable())
+        self._complain(f"webhook_store_failed: {len(batch)} messages", error)
+        for _, told in batch:
+            _tell(told, None)
 
     async def _write_counts(self) -> None:
         counts, self._counts = self._counts, Counter()
@@ -135,14 +134,35 @@ class GroupCommit:
                 await self._writer.count(counts)
         except (PipelineError, TimeoutError) as error:
             self._counts.update(counts)
-            _LOG.warning("webhook_counts_failed: %s", _told(error))
+            self._complain("webhook_counts_failed", error)
+        else:
+            self._is_well()
 
     async def _prune(self) -> None:
         try:
             async with asyncio.timeout(_STORE_SECONDS):
                 await self._writer.prune(days=self._keep_days)
         except (PipelineError, TimeoutError) as error:
-            _LOG.warning("webhook_prune_failed: %s", _told(error))
+            self._complain("webhook_prune_failed", error)
+
+    def _complain(self, what: str, error: Exception) -> None:
+        """Log it once a minute at most: an outage of hours is one event, not thousands of lines."""
+        now = time.monotonic()
+        if self._complained_at is None or now - self._complained_at > _TOLD_SECONDS:
+            self._complained_at = now
+            _LOG.error("%s, %s", what, _told(error))
+
+    def _is_well(self) -> None:
+        if self._complained_at is not None:
+            self._complained_at = None
+            _LOG.warning("webhook_database_back: events are stored again")
+
+
+def _tell(told: Told, is_new: bool | None) -> None:  # noqa: FBT001 - the outcome itself
+    try:
+        told(is_new)
+    except Exception:  # noqa: BLE001 - one answer that fails must not end the storing for all others
+        _LOG.exception("webhook_answer_failed")
 
 
 def _told(error: Exception) -> str:

@@ -2,54 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from onec_pipelines.errors import Stop
+from onec_pipelines.webhook.protocol import HEADER_SECONDS, EventProtocol
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-HEADER_SECONDS = 5.0
 KEEP_ALIVE_SECONDS = 5
 MOST_CONNECTIONS = 1000
 _START_SECONDS = 15.0
-
-
-class _Impatient(HttpToolsProtocol):
-    """Hangs up on who does not finish the headers of a request in time: uvicorn itself waits for ever (RELIABILITY D)."""
-
-    header_seconds = HEADER_SECONDS
-    _deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._deadline = self.loop.call_later(self.header_seconds, transport.close)
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        # The first request of a connection has its deadline from the beginning, so that silence counts as well.
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(self.header_seconds, self.transport.close)
-
-    def on_headers_complete(self) -> None:
-        self._forget_deadline()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._forget_deadline()
-        super().connection_lost(exc)
-
-    def _forget_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
 
 
 class Receiver:
@@ -58,7 +26,7 @@ class Receiver:
     def __init__(
         self, app: Starlette, *, host: str, port: int, header_seconds: float = HEADER_SECONDS
     ) -> None:
-        protocol: Any = type("Protocol", (_Impatient,), {"header_seconds": header_seconds})
+        protocol: Any = type("Protocol", (EventProtocol,), {"header_seconds": header_seconds})
         self._config = uvicorn.Config(
             app,
             http=protocol,

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import hmac
 import re
 import secrets as randomness
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+import msgspec
 
 from onec_pipelines.errors import Stop
 
@@ -19,6 +22,7 @@ PREFIX = "whsec_"
 SECRET_BYTES = 32
 _SHORTEST, _LONGEST = 24, 64  # what the specification allows
 _DIFFERENT_BYTES = 12
+_BLOCK_BYTES = 64
 _MOST_SIGNATURES = 5
 # Printable ASCII without the dot, which separates the parts of what is signed.
 _ID = re.compile(rb"[!-\-/-~]{1,128}")
@@ -26,8 +30,7 @@ _TIMESTAMP = re.compile(rb"[1-9][0-9]{0,11}")
 _TELLING = re.compile(rb"change.?me|secret|passwor|example|default|test", re.IGNORECASE)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Verified:
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """A message that somebody who has a secret signed. `secret` is the place of that secret in the list."""
 
     msg_id: str
@@ -35,11 +38,33 @@ class Verified:
     secret: int
 
 
+class Mac:
+    """HMAC-SHA256 (RFC 2104) with one key, whose two blocks are hashed once: half the time of `hmac.digest` for a short message."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        block = (hashlib.sha256(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def digest(self, message: bytes) -> bytes:
+        """The 32 bytes for this message."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Secrets:
     """The active secrets, the newest first: while they are rotated both sides' are good."""
 
     keys: tuple[bytes, ...] = field(repr=False)
+    macs: tuple[Mac, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "macs", tuple(Mac(key) for key in self.keys))
 
 
 class BadSignature(Exception):
@@ -75,7 +100,8 @@ def parse_secrets(text: str) -> Secrets:
 
 def sign(*, key: bytes, msg_id: str, timestamp: int, body: bytes) -> str:
     """The value of `webhook-signature` for one secret."""
-    return _signature(key, msg_id.encode(), str(timestamp).encode(), body).decode()
+    digest = hmac.digest(key, _signed(msg_id.encode(), str(timestamp).encode(), body), "sha256")
+    return _text(digest).decode()
 
 
 def verify(
@@ -109,8 +135,9 @@ def _matching(
     given: Sequence[bytes], msg_id: bytes, timestamp: bytes, body: bytes, secrets: Secrets
 ) -> int | None:
     found = None
-    for place, key in enumerate(secrets.keys):
-        expected = _signature(key, msg_id, timestamp, body)
+    signed = _signed(msg_id, timestamp, body)
+    for place, mac in enumerate(secrets.macs):
+        expected = _text(mac.digest(signed))
         for candidate in given:
             if hmac.compare_digest(expected, candidate):
                 found = place
@@ -121,8 +148,11 @@ def _signatures(header: bytes) -> list[bytes]:
     return [part for part in header.split()[:_MOST_SIGNATURES] if part.startswith(b"v1,")]
 
 
-def _signature(key: bytes, msg_id: bytes, timestamp: bytes, body: bytes) -> bytes:
-    digest = hmac.digest(key, b"%b.%b.%b" % (msg_id, timestamp, body), "sha256")
+def _signed(msg_id: bytes, timestamp: bytes, body: bytes) -> bytes:
+    return b"%b.%b.%b" % (msg_id, timestamp, body)
+
+
+def _text(digest: bytes) -> bytes:
     return b"v1," + binascii.b2a_base64(digest, newline=False)
 
 

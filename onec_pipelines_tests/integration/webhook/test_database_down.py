@@ -27,7 +27,7 @@ def server():
     shutil.rmtree(home)
 
 
-def test_without_a_database_senders_are_told_to_come_again_and_nothing_is_lost(server) -> None:
+def test_without_a_database_senders_are_told_to_come_again_and_nothing_is_lost(server, caplog) -> None:
     sent = event("stock.changed", "0a1b2c3d-1111-2222-3333-444455556666")
     with receiving(server.url) as receiver:
         assert post(receiver, event()).status == 202
@@ -35,6 +35,9 @@ def test_without_a_database_senders_are_told_to_come_again_and_nothing_is_lost(s
         down = post(receiver, sent)
         assert (down.status, down.body, down.headers["retry-after"]) == (503, '{"error":"try_later"}', "5")
         assert get(receiver, "/health").status == 503
+        # Long enough for the counts to fail as well: that is no news.
+        time.sleep(2.5)
+        post(receiver, sent)
         server.ensure_running()
         deadline = time.monotonic() + 20
         while (answer := post(receiver, sent)).status == 503:
@@ -43,7 +46,9 @@ def test_without_a_database_senders_are_told_to_come_again_and_nothing_is_lost(s
         assert answer.status == 202
         assert get(receiver, "/health").status == 200
     assert value(server.url, "SELECT count(*) FROM integ.webhook_inbox") == 2
-    assert value(server.url, "SELECT count FROM integ.webhook_counts WHERE name = 'unavailable'") >= 1
+    assert value(server.url, "SELECT count FROM integ.webhook_counts WHERE name = 'unavailable'") >= 2
+    told = [record.getMessage().partition(":")[0] for record in caplog.records if "webhook" in record.name]
+    assert told == ["webhook_store_failed", "webhook_database_back"]
 
 
 @contextmanager

@@ -111,6 +111,22 @@ def test_what_is_no_event_is_refused_in_words_that_show_no_value(document) -> No
 
 
 @pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"kind":"ping"}', "the field type is missing"),
+        (b'{"type":"ping","data":{"refs":["x"]}}', "not as expected at $.data.refs[0]"),
+        (b'{"type":"ping","data":{"stock":[{"product":7}]}}', "not as expected at $.data.stock[0].product"),
+        (b"[]", "not as expected"),
+        (b"{", "the body is not JSON"),
+    ],
+)
+def test_the_log_is_told_the_place(body: bytes, told: str) -> None:
+    with pytest.raises(BadEvent) as caught:
+        parse(body, BY)
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize(
     "body", [b"", b"\xff\xfe", b"{", b'{"type":"ping"} trailing', b"[" * 100_000, b"nul\x00l"]
 )
 def test_what_is_no_json_is_refused(body: bytes) -> None:
