@@ -20,7 +20,8 @@ _Addresses = Annotated[str, Field(max_length=2000)]
 class AlertSettings(BaseModel):
     """`ONEC_ALERT_…`. Addresses that may hold a password or a key are secrets; an empty one means no such channel."""
 
-    alert_language: Literal["en", "ru"] = "en"
+    language: Literal["", "en", "ru"] = ""
+    alert_language: Literal["", "en", "ru"] = ""
     alert_level: Literal["note", "warning", "error", "critical"] = "warning"
     alert_smtp_url: SecretStr = SecretStr("")
     alert_email_from: str = ""
@@ -39,6 +40,12 @@ class AlertSettings(BaseModel):
     alert_job_hours: Annotated[float, Field(gt=0, le=720)] = 3.0
     alert_skew_seconds: Annotated[float, Field(ge=1, le=86_400)] = 120.0
     dagster_url: str = ""
+    dashboard_url: str = ""
+
+    @property
+    def notice_language(self) -> Literal["en", "ru"]:
+        """The language of notices: who reads them sits at no terminal of ours."""
+        return "ru" if (self.alert_language or self.language) == "ru" else "en"
 
     @field_validator("alert_smtp_url")
     @classmethod
@@ -58,7 +65,7 @@ class AlertSettings(BaseModel):
                 raise ValueError("must be addresses such as ops@example.com, with commas between")
         return value
 
-    @field_validator("dagster_url")
+    @field_validator("dagster_url", "dashboard_url")
     @classmethod
     def _check_dagster_url(cls, value: str) -> str:
         return (

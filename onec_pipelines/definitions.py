@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import dagster as dg
 
 from onec_pipelines.defs.alerts import ALERT_SENSORS
 from onec_pipelines.defs.assets import all_assets, external_assets
 from onec_pipelines.defs.changes import changes
 from onec_pipelines.defs.doctor import doctor
+from onec_pipelines.defs.freshness import judged, schedules_that_run
 from onec_pipelines.defs.gate import gated
 from onec_pipelines.defs.guard import approve_load
 from onec_pipelines.defs.health import HEALTH_SCHEDULE, health, note_health
@@ -24,8 +27,12 @@ from onec_pipelines.defs.stock import oversold
 from onec_pipelines.defs.webhooks import webhooks_report
 
 
-def build_definitions() -> dg.Definitions:
-    """Assets, jobs, schedules and the resource, with the in-process executor: a spawned step costs seconds (DAGSTER.md)."""
+def build_definitions(running: Collection[str] | None = None) -> dg.Definitions:
+    """Assets, jobs, schedules and the resource, with the in-process executor: a spawned step costs seconds (DAGSTER.md).
+
+    `running` are the schedules that run, None to ask Dagster's storage: only what they bring up to date has a freshness policy.
+    """
+    running = schedules_that_run() if running is None else running
     return dg.Definitions(
         assets=[
             *fed_by_application(external_assets()),
@@ -34,7 +41,7 @@ def build_definitions() -> dg.Definitions:
             changes,
             doctor,
             health,
-            *all_assets(),
+            *(one.map_asset_specs(lambda spec: judged(spec, running)) for one in all_assets()),
             image_files,
         ],
         asset_checks=[oversold, reconciliation, quality],

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import uuid4
 
+from onec_pipelines.db.engine import driver_connection
 from onec_pipelines.entities import BY_NAME
 from onec_pipelines.entities.hints import FOLLOWED_BY
 from onec_pipelines.entities.outgoing import OUTGOING
 from onec_pipelines.errors import PipelineError, Stop
 from onec_pipelines.inbound import inbound
-from onec_pipelines.ledger import queue, workers
+from onec_pipelines.ledger import queue, unread, workers
 from onec_pipelines.ledger.queue import Item
 from onec_pipelines.ledger.workers import Beat
 from onec_pipelines.outbound import push
@@ -29,6 +30,7 @@ from onec_pipelines.pictures import fetch_image
 from onec_pipelines.runtime import Runtime
 from onec_pipelines.steps.drain import LEASE_SECONDS, Bounds, Drained, Drainer, Results, Work, single
 from onec_pipelines.steps.hints import MOST_TOGETHER, Fetching, apply_hints
+from onec_pipelines.steps.unread import read_apart, unread_error
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +52,27 @@ class Batch:
     limit: int
 
 
-HANDLERS: dict[str, Handler] = {"push": partial(push, outgoing=OUTGOING), "image": fetch_image}
+def _read_unread(runtime: Runtime, item: Item) -> None:
+    """Objects that a reading could not read: tried again one by one, until they are read or given up."""
+    entity, resource, keys = (item.payload.get(name) for name in ("entity", "resource", "keys"))
+    if entity not in BY_NAME or not isinstance(keys, list):
+        raise Stop(
+            f"item {item.id} names no entity that is synced, or no keys",
+            code="PAGE_PAYLOAD",
+            remedy="`onec queue edit` it, or `onec queue drop` it and sync the entity.",
+        )
+    broken = read_apart(keys, lambda piece: inbound(BY_NAME[entity], runtime, only=piece))
+    if broken:
+        with runtime.database.transaction() as connection:
+            unread.keep_only(driver_connection(connection), item, list(broken))
+        raise unread_error(entity, str(resource), broken)
+
+
+HANDLERS: dict[str, Handler] = {
+    "push": partial(push, outgoing=OUTGOING),
+    "image": fetch_image,
+    unread.KIND: _read_unread,
+}
 """By kind, the function that works off one item: it returns when the item is done and raises one of our errors when not."""
 
 

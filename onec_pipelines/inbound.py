@@ -14,7 +14,7 @@ from dataclasses import asdict
 from onec_pipelines.db.engine import driver_connection
 from onec_pipelines.errors import PipelineError, Skip, Stop
 from onec_pipelines.ledger import adoption, jobs, shop_rows
-from onec_pipelines.reading import Reader, known_plan, load, tell_plan
+from onec_pipelines.reading import Reader, known_plan, tell_plan
 from onec_pipelines.runtime import Runtime
 from onec_pipelines.spec import Entity, Layer, Way
 from onec_pipelines.steps.demand import find, wanted_keys, where_to_look
@@ -22,7 +22,7 @@ from onec_pipelines.steps.grouping import groups
 from onec_pipelines.steps.limits import limits_of
 from onec_pipelines.steps.load import Replay
 from onec_pipelines.steps.merge import guarded_merge
-from onec_pipelines.steps.outcome import Outcome, Progress
+from onec_pipelines.steps.outcome import Outcome, Progress, load
 from onec_pipelines.steps.rejects import are_too_many, hold_back, note_rejects
 from onec_pipelines.steps.replay import (
     newer_keys,
@@ -128,7 +128,7 @@ def _noted(entity: Entity, runtime: Runtime, ask: Ask, run_id: str | None) -> It
     )
     outcome = Outcome(entity=entity.name, job_id=job_id)
     begun = time.monotonic()
-    calls_before = len(runtime.calls)
+    spent_before = runtime.spent
     error: str | None = None
     try:
         yield outcome
@@ -138,9 +138,8 @@ def _noted(entity: Entity, runtime: Runtime, ask: Ask, run_id: str | None) -> It
         raise
     finally:
         outcome.seconds["total"] = round(time.monotonic() - begun, 3)
-        calls = runtime.calls[calls_before:]
-        outcome.requests = len(calls)
-        outcome.wire_bytes = sum(call.wire_bytes for call in calls)
+        spent = runtime.spent - spent_before
+        outcome.requests, outcome.wire_bytes = spent.calls, spent.wire_bytes
         error = error or (outcome.message if outcome.status == "held" else None)
         jobs.finish(runtime.database, job_id, status=outcome.status, error=error, metadata=asdict(outcome))
 

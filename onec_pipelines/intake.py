@@ -20,6 +20,7 @@ from onec_pipelines.runtime import Runtime
 from onec_pipelines.spec import Entity, Way
 from onec_pipelines.steps.changes import Standing
 from onec_pipelines.steps.intake import MAX_PACKETS, Intake, Taken, take
+from onec_pipelines.steps.record_sets import type_of
 from onec_pipelines.steps.suspects import find_suspects
 from onec_pipelines.steps.ways import default_way, possible_ways
 
@@ -35,7 +36,7 @@ def readers(entities: Iterable[Entity]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for entity in entities:
         for resource in entity.source.resources:
-            named = found.setdefault(resource.removesuffix("_RecordType"), [])
+            named = found.setdefault(type_of(resource), [])
             if Way.CHANGES in possible_ways(entity):
                 named.append(entity.name)
     return found
@@ -149,6 +150,6 @@ def _type_problems(entities: list[Entity], counts: Counts, chosen: list[Entity])
         f"{entity.name} is to be read by changes, and no packet ever held {' or '.join(entity.source.resources)}:"
         " nothing changed yet, or it is not in the plan's content"
         for entity in chosen
-        if not set(entity.source.resources) & set(counts)
+        if not {type_of(resource) for resource in entity.source.resources} & set(counts)
     ]
     return found

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from onec_pipelines.errors import PipelineError, Quarantine, RetryLater, Skip, Stop
-from onec_pipelines.ledger import push_objects, web_orders
+from onec_pipelines.ledger import forgetting_web, push_objects, web_orders
 from onec_pipelines.ledger.queue import Item
 from onec_pipelines.ledger.web_orders import WebCustomer, WebOrder
 from onec_pipelines.onec import query
 from onec_pipelines.runtime import Runtime
+from onec_pipelines.steps.masking import hush
 from onec_pipelines.steps.push import customer_facts, defaults, lookup, payload
 from onec_pipelines.steps.push.check_defaults import Finding, findings
 from onec_pipelines.steps.push.declaration import Outgoing
@@ -43,7 +44,11 @@ def push(runtime: Runtime, item: Item, outgoing: Range) -> None:
             remedy="Items are made by the triggers of the outbox (docs/outbox.md): drop this one.",
         )
     with push_objects.subject_lock(runtime.database, runtime.system_name, f"{aggregate}:{subject}"):
-        deliveries[aggregate](runtime, subject, outgoing)
+        try:
+            deliveries[aggregate](runtime, subject, outgoing)
+        except PipelineError as error:
+            hush(error, forgetting_web.words_of_subject(runtime.database, str(aggregate), subject))
+            raise
 
 
 def push_order(runtime: Runtime, order_id: int, outgoing: Range) -> Delivered | None:
@@ -62,7 +67,7 @@ def push_order(runtime: Runtime, order_id: int, outgoing: Range) -> Delivered | 
     facts = order_facts(
         order, own, _parties(runtime, order, own), includes_vat=_includes_vat(runtime, order, own)
     )
-    made = payload.build(outgoing["orders"], facts, runtime.metadata, runtime.settings.zone)
+    made = _payload(runtime, outgoing["orders"], facts)
     number, natural_key = str(facts["external_number"]), outgoing["orders"].natural_key or ""
     parcel = Parcel(
         payload=made,
@@ -83,12 +88,7 @@ def push_customer(runtime: Runtime, customer_id: int, outgoing: Range) -> Delive
     kinds = web_orders.contact_kinds(runtime.database, runtime.system_name)
     search = _Search(runtime=runtime, customer=customer)
     parcel = Parcel(
-        payload=payload.build(
-            outgoing["customers"],
-            customer_facts.partner_facts(customer, own, kinds),
-            runtime.metadata,
-            runtime.settings.zone,
-        ),
+        payload=_payload(runtime, outgoing["customers"], customer_facts.partner_facts(customer, own, kinds)),
         subject_id=customer_id,
         version=customer.version,
         posting=False,
@@ -97,11 +97,10 @@ def push_customer(runtime: Runtime, customer_id: int, outgoing: Range) -> Delive
     )
     partner = deliver(_desk(runtime), parcel)
     legal = Parcel(
-        payload=payload.build(
+        payload=_payload(
+            runtime,
             outgoing["counterparties"],
             customer_facts.counterparty_facts(customer, str(partner.key), kinds),
-            runtime.metadata,
-            runtime.settings.zone,
         ),
         subject_id=customer_id,
         version=customer.version,
@@ -123,7 +122,7 @@ def push_return(runtime: Runtime, return_id: int, outgoing: Range) -> Delivered:
         raise _waits(f"its order {request.order_id} is not in 1C yet")
     own = defaults.load(runtime.database, runtime.settings, request.store)
     facts = return_facts(request, _sales(runtime, request.order_ref), own)
-    made = payload.build(outgoing["return_requests"], facts, runtime.metadata, runtime.settings.zone)
+    made = _payload(runtime, outgoing["return_requests"], facts)
     parcel = Parcel(
         payload=made,
         subject_id=return_id,
@@ -166,6 +165,16 @@ class _Search:
     def _by_inn(self) -> Sequence[lookup.Row]:
         condition = f"ИНН eq {query.string(self.customer.inn or '')}"
         return lookup.by_condition(self.runtime.client, "Catalog_Контрагенты", condition)
+
+
+def _payload(runtime: Runtime, outgoing: Outgoing, facts: payload.Facts) -> payload.Payload:
+    return payload.build(
+        outgoing,
+        facts,
+        runtime.metadata,
+        runtime.settings.zone,
+        secret=push_objects.print_key(runtime.database),
+    )
 
 
 def _desk(runtime: Runtime) -> Desk:

@@ -49,7 +49,7 @@ def fetch_pictures(
     with jobs.entity_lock(database, system, ENTITY), image_rows.store_lock(database):
         job_id = jobs.start(database, system_name=system, entity=ENTITY, job_type="files", run_id=run_id)
         found = Fetched(job_id=job_id)
-        begun, calls_before = time.monotonic(), len(runtime.calls)
+        begun, spent_before = time.monotonic(), runtime.spent
         status, error = "failed", None
         pictures = _pictures(runtime)
         try:
@@ -62,9 +62,8 @@ def fetch_pictures(
             error = type(failure).__name__
             raise
         finally:
-            calls = runtime.calls[calls_before:]
-            found.tally, found.requests = pictures.tally, len(calls)
-            found.wire_bytes = sum(call.wire_bytes for call in calls)
+            spent = runtime.spent - spent_before
+            found.tally, found.requests, found.wire_bytes = pictures.tally, spent.calls, spent.wire_bytes
             found.seconds = round(time.monotonic() - begun, 3)
             jobs.finish(database, job_id, status=status, error=error, metadata=asdict(found))
         found.counts = image_rows.counts(database, system_name=system)

@@ -6,25 +6,27 @@ Each way may be killed at any moment and run again: page groups and their checkp
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from onec_pipelines.db.engine import driver_connection
 from onec_pipelines.errors import Stop
-from onec_pipelines.ledger import clean_rows, scans, state
-from onec_pipelines.ledger.clean_rows import Scope, Written
+from onec_pipelines.ledger import clean_rows, scans, state, unread
+from onec_pipelines.ledger.clean_rows import Scope
 from onec_pipelines.runtime import Runtime
 from onec_pipelines.spec import Entity, Follow, Way
 from onec_pipelines.steps import changes
 from onec_pipelines.steps.demand import read_keys
 from onec_pipelines.steps.extract import Pressure, extract, make_plan, part_query
-from onec_pipelines.steps.grouping import Group, groups
-from onec_pipelines.steps.load import Demand, Loader, Scan
-from onec_pipelines.steps.outcome import Outcome, Progress
+from onec_pipelines.steps.grouping import groups
+from onec_pipelines.steps.load import Demand, Scan
+from onec_pipelines.steps.outcome import Outcome, Progress, add, load
+from onec_pipelines.steps.record_sets import Touched, comes_in_packets, touched
 from onec_pipelines.steps.replay import last_resource
 from onec_pipelines.steps.resolve import Plan, published, resolve
+from onec_pipelines.steps.unread import Broken, can_be_taken_apart
 from onec_pipelines.steps.versions import VersionScan, version_pages
 from onec_pipelines.steps.ways import Ask, has_versions
 from onec_pipelines.steps.windows import Window, days_for, since, today
@@ -160,12 +162,13 @@ class Reader:
             scan.forget()
             self._instead_of_versions(plan, window)
             return
-        self._fetch(plan, [*found.fetch, *found.suspects])
+        broken = self._fetch(plan, [*found.fetch, *found.suspects], apart=True)
         scan.finish(found, fetched=outcome.rows_read, whole=window in {None, self._history})
         outcome.complete, outcome.completeness = found.complete, f"versions: {found.reason}"
         outcome.rows_seen = found.distinct
         outcome.absent += found.absent
         outcome.deleted += found.deleted
+        self._tell_unread(broken)
 
     def _changes(self, plan: Plan) -> None:
         """Staged packets of the exchange plan, on top of a whole reading; by versions as long as no packets come."""
@@ -177,9 +180,13 @@ class Reader:
             plan=settings.exchange_plan,
             node=settings.exchange_node,
         )
-        was_read = self._was_read(plan)
+        was_read, is_register = self._was_read(plan), not has_versions(self._entity)
+        if is_register and not comes_in_packets(runtime.metadata, plan.resource):
+            outcome.message = f"{plan.resource} is written without documents, which no packet tells of"
+            self._everything(plan)
+            return
         if stand.mark is None or not was_read:
-            if stand.way is Way.VERSIONS and was_read:
+            if stand.way is Way.VERSIONS and was_read and not is_register:
                 self._versions(plan, self._history if self._entity.source.window else None)
             else:
                 self._everything(plan)
@@ -205,6 +212,9 @@ class Reader:
             parallel=settings.max_sessions,
             brake=self._brake,
         )
+        if is_register:
+            self._touched(plan, work, touched(work, stand.mark))
+            return
         with closing(changes.apply_staged(work, stand.mark)) as applied:
             for group, written in applied:
                 add(outcome, group, written)
@@ -212,6 +222,22 @@ class Reader:
         outcome.rows_seen = outcome.rows_read - outcome.duplicates
         outcome.complete = True
         outcome.completeness = f"{outcome.rows_read} rows of staged packets"
+
+    def _touched(self, plan: Plan, work: changes.Work, found: Touched) -> None:
+        """Of a register the rows that staged record sets speak of, as they are now; all of them when that cannot be told."""
+        outcome, keys = self._outcome, found.keys
+        if keys is None or len(keys) > _MOST_FOLLOWED:
+            self._everything(plan)
+            outcome.way, outcome.message = (
+                Way.CHANGES.value,
+                found.why or f"{len(keys or ())} keys: read whole",
+            )
+        else:
+            self._fetch(plan, keys)
+            outcome.whole, outcome.complete = False, True
+            outcome.rows_seen = outcome.rows_read - outcome.duplicates
+            outcome.completeness = f"all rows of {len(keys)} keys that {found.sets} record sets name"
+        changes.move_mark(work, found.mark)
 
     def _based(self, stand: changes.Standing) -> changes.Standing:
         """The standing after a whole reading, which is the base for packets; a fall-back is told and is none."""
@@ -236,10 +262,12 @@ class Reader:
         else:
             self._reread(plan, window)
 
-    def _fetch(self, plan: Plan, keys: Sequence[str]) -> None:
+    def _fetch(self, plan: Plan, keys: Sequence[str], *, apart: bool = False) -> int:
+        """Read these keys; with `apart` objects that 1C cannot give are left to the queue, and their number is given."""
         if not keys:
-            return
+            return 0
         runtime = self._runtime
+        broken = Broken() if apart else None
         loader = Demand(
             runtime.database,
             plan,
@@ -254,8 +282,37 @@ class Reader:
             parts=split_parts(self._entity, runtime),
             parallel=runtime.settings.max_sessions,
             zone=runtime.settings.zone,
+            broken=broken,
         )
         load(loader, source, self._outcome, self._on_progress)
+        errors = broken.errors if broken is not None else {}
+        with runtime.database.transaction() as connection:
+            unread.settle(
+                driver_connection(connection),
+                system_name=runtime.system_name,
+                entity=self._entity.name,
+                resource=plan.resource,
+                read={key for key in keys if key not in errors},
+                broken=errors,
+            )
+        return len(errors)
+
+    def _fetch_apart(self, plan: Plan) -> None:
+        """What pages could not give whole is asked for by key; the objects that break even so wait in the queue."""
+        with self._runtime.database.transaction() as connection:
+            keys = unread.whole_pages(
+                driver_connection(connection), self._runtime.system_name, self._entity.name
+            )
+        self._tell_unread(self._fetch(plan, keys, apart=True))
+
+    def _tell_unread(self, broken: int) -> None:
+        outcome = self._outcome
+        if broken:
+            outcome.unread += broken
+            outcome.complete = False
+            outcome.completeness += (
+                f"; 1C could not give {broken} objects, which wait: `onec queue list --kind page`"
+            )
 
     def _scan(
         self, plan: Plan, kind: str, parts: Sequence[str], *, scope: Scope | None, whole: bool = True
@@ -284,6 +341,8 @@ class Reader:
         outcome.complete, outcome.completeness = finished.complete, finished.reason
         outcome.absent, outcome.deleted = finished.absent, finished.deleted
         outcome.rows_seen, outcome.whole = finished.rows, whole
+        if can_be_taken_apart(self._entity):
+            self._fetch_apart(plan)
 
     def _scope(self, window: Window) -> Scope:
         return Scope(field=self._entity.source.window or "", start=window.start, end=window.end)
@@ -313,26 +372,6 @@ def known_plan(entity: Entity, runtime: Runtime) -> Plan:
     if resource is not None and resource in published(entity, runtime.metadata):
         return resolve(entity, runtime.metadata, resource=resource)
     return make_plan(entity, runtime.client, runtime.metadata)
-
-
-def load(loader: Loader, source: Generator[Group], outcome: Outcome, on_progress: Progress) -> None:
-    """Store the groups one by one and add their figures to the outcome."""
-    # Closed here and not by the collector, which would let it work ahead as long as somebody holds the error.
-    with closing(source):
-        for group in source:
-            add(outcome, group, loader.store(group))
-            on_progress(outcome)
-
-
-def add(outcome: Outcome, group: Group, written: Written) -> None:
-    """Add the figures of a stored group."""
-    outcome.rows_expected = group.expected
-    outcome.rows_read += group.checked.rows_in
-    outcome.duplicates += group.checked.duplicates
-    outcome.quarantined += len(group.checked.rejects)
-    outcome.clean_new += written.new
-    outcome.clean_changed += written.changed
-    outcome.deleted += written.gone
 
 
 def split_parts(entity: Entity, runtime: Runtime) -> tuple[str, ...]:

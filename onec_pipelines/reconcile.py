@@ -21,7 +21,7 @@ from onec_pipelines.reading import known_plan, split_parts
 from onec_pipelines.runtime import Runtime
 from onec_pipelines.spec import Entity, Layer, Way
 from onec_pipelines.steps.demand import asked_field, read_keys
-from onec_pipelines.steps.forget import keep_forgotten
+from onec_pipelines.steps.keep_forgotten import keep_forgotten
 from onec_pipelines.steps.resolve import Plan
 from onec_pipelines.steps.totals import Compared, Side, compare_totals
 from onec_pipelines.steps.windows import Window, since, today

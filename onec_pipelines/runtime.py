@@ -18,7 +18,7 @@ from onec_pipelines.db.engine import Database, connect
 from onec_pipelines.db.migrations import migrate, pending
 from onec_pipelines.errors import Stop
 from onec_pipelines.ledger import audit, bases, capabilities, metadata_cache, stock_policy
-from onec_pipelines.ledger.calls import CallRecorder
+from onec_pipelines.ledger.calls import CallRecorder, Meter, Spent
 from onec_pipelines.ledger.controls import QuietUntil, Standing, quiet_hours, standing
 from onec_pipelines.ledger.throttle import SharedThrottle
 from onec_pipelines.ledger.throttle_rules import Limits
@@ -49,7 +49,7 @@ class Runtime:
     ) -> None:
         self.settings = settings
         self.database = database
-        self.calls: list[Call] = []
+        self.meter = Meter()
         self._recorder = CallRecorder(database, system_name=settings.system)
         self._observer = observer
         contacts.use_region(settings.phone_region)
@@ -64,6 +64,11 @@ class Runtime:
     def system_name(self) -> str:
         """The base's name: part of every key."""
         return self.settings.system
+
+    @property
+    def spent(self) -> Spent:
+        """What was asked of 1C so far; the difference of two moments is what went on between them, in all threads."""
+        return self.meter.spent
 
     @cached_property
     def throttle(self) -> Throttle:
@@ -202,7 +207,7 @@ class Runtime:
         self.database.close()
 
     def _observe(self, call: Call) -> None:
-        self.calls.append(call)
+        self.meter.add(call)
         self._recorder.note(call)
         if self._observer is not None:
             self._observer(call)

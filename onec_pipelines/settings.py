@@ -82,6 +82,7 @@ class Settings(ConnectionSettings, AlertSettings, BaseSettings):
     open_days: Annotated[int, Field(ge=1, le=3660)] = 30
     raw_keep_days: Annotated[int, Field(ge=1, le=36_600)] = 30
     runs_keep_days: Annotated[int, Field(ge=1, le=36_600)] = 30
+    jobs_keep_days: Annotated[int, Field(ge=1, le=36_600)] = 90
     audit_keep_months: Annotated[int, Field(ge=1, le=1200)] = 36
     image_store: str = ""
     image_max_bytes: Annotated[int, Field(ge=1024, le=512 * 1024 * 1024)] = 20 * 1024 * 1024
@@ -112,7 +113,7 @@ class Settings(ConnectionSettings, AlertSettings, BaseSettings):
     dashboard_host: str = "127.0.0.1"
     dashboard_port: Annotated[int, Field(ge=0, le=65_535)] = 3002
     dashboard_token: SecretStr = SecretStr("")
-    stale_hours: Annotated[float, Field(gt=0, le=8760)] = 26.0
+    stale_hours: Annotated[float, Field(ge=0, le=8760)] = 0.0
 
     @classmethod
     def settings_customise_sources(

@@ -185,7 +185,8 @@ class Target:
     `onec_key` is the `row_key` of clean. `where` says which clean rows go to the shop, `joins` are extra
     joins for `sql` columns, `children` fill tables from
     tabular sections, `finish` is SQL run after the merge in the same transaction, with `%(system_name)s`. `reads` names the entities behind
-    `joins`: when one of them changed, all rows are compared again, not only the changed ones. `natural_keys` are alternatives by which rows
+    `joins`: when some of their rows changed, the rows joined to these by `alias.row_key = c.column` are compared again; all rows when the
+    join is of another form. `natural_keys` are alternatives by which rows
     without an id in 1C are adopted (`onec adopt`).
     """
 

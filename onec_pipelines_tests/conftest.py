@@ -15,5 +15,7 @@ def _no_settings_from_outside() -> None:
     for name in [name for name in os.environ if name.startswith(("ONEC_", "DAGSTER_", "PG"))]:
         del os.environ[name]
     os.environ["ONEC_ENV_FILE"] = ""
+    # Commands speak the language of the terminal.
+    os.environ["LC_ALL"] = "C.UTF-8"
     # Instances made without our dagster.yaml would send usage data.
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"

@@ -7,6 +7,7 @@ import sys
 import click
 
 from onec_pipelines.cli import output
+from onec_pipelines.cli.language import spoken
 from onec_pipelines.cli.who import at_keyboard
 
 
@@ -28,7 +29,7 @@ def listing(*, everything: bool, limit: int, as_json: bool) -> None:
     with open_runtime() as runtime:
         found = rows.listing(runtime.database, runtime.system_name, resolved=everything, limit=limit)
         silences = rows.silences(runtime.database, runtime.system_name)
-        language = runtime.settings.alert_language
+        language = spoken(None, runtime.settings)
     if as_json:
         output.as_json({"alerts": found, "silences": silences})
         return

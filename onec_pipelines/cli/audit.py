@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from onec_pipelines.cli import output
 if TYPE_CHECKING:
     from onec_pipelines.ledger.audit import Filter
 
+_HASH = re.compile(r"[0-9a-f]{40,}")
 _SPANS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _POLL_SECONDS = 1.0
 
@@ -86,12 +87,36 @@ def _print(found: list[dict[str, Any]], wanted: Filter, *, as_json: bool, follow
 
 
 def _cells(event: dict[str, Any]) -> list[str]:
-    details = json.dumps(event["details"], ensure_ascii=False, sort_keys=True)
     return [
         str(event["id"]),
         f"{event['at']:%Y-%m-%d %H:%M:%S}",
         event["action"],
         event["entity"] or "",
         str(event["job_id"] or ""),
-        details,
+        _brief(event["details"]),
     ]
+
+
+def _brief(details: dict[str, Any]) -> str:
+    """What an event says, for people: what is empty is left out and hashes are short; --json gives all."""
+    told = []
+    for name, value in details.items():
+        if isinstance(value, dict):
+            inner = ", ".join(f"{key} {_shown(held)}" for key, held in value.items() if not _is_empty(held))
+            told += [f"{name}: {inner}"] if inner else []
+        elif not _is_empty(value):
+            told.append(f"{name}={_shown(value)}")
+    return "; ".join(told)
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value in ("", [], {}) or (value == 0 and value is not False)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value))
+    if isinstance(value, dict):
+        return " ".join(f"{key} {_shown(held)}" for key, held in value.items())
+    text = {True: "yes", False: "NO"}[value] if isinstance(value, bool) else str(value)
+    return f"{text[:12]}…" if _HASH.fullmatch(text) else text

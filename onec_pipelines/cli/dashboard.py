@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from onec_pipelines.cli import output
+from onec_pipelines.cli.language import language_option, spoken
 
 
 @click.group()
@@ -60,19 +61,19 @@ def serve(*, host: str | None, port: int | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--lang", type=click.Choice(["en", "ru"]), default="en", show_default=True)
+@language_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def advise(*, lang: str, as_json: bool) -> None:
+def advise(*, lang: str | None, as_json: bool) -> None:
     """Say what the measurements of the last week advise: page size, calls at once, cadence, slow requests, trends."""
     from dataclasses import asdict
 
     from onec_pipelines.ledger import measurements
     from onec_pipelines.monitoring.advice import advise as advices
-    from onec_pipelines.monitoring.words import Language, words
+    from onec_pipelines.monitoring.words import words
     from onec_pipelines.runtime import open_runtime
 
-    language: Language = "ru" if lang == "ru" else "en"
     with open_runtime() as runtime:
+        language = spoken(lang, runtime.settings)
         found = advices(
             measurements.read(runtime.database, runtime.system_name),
             page_rows=runtime.settings.page_rows,

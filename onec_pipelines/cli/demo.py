@@ -1,4 +1,4 @@
-"""`onec demo`: a simulated 1C, an embedded PostgreSQL, the whole sync through Dagster, and Dagster's UI."""
+"""`onec demo`: a simulated 1C, an embedded PostgreSQL, the whole sync through Dagster, orders there and back, and Dagster's UI."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from onec_pipelines.cli import output
 from onec_pipelines.inbound import Outcome
+
+if TYPE_CHECKING:
+    from onec_pipelines.cli.demo_orders import Sold
 
 
 @click.command()
@@ -31,20 +34,25 @@ def demo(
 ) -> None:
     """Show the whole thing on a simulated 1C; needs no 1C, no database server and no settings.
 
-    Exits 0 only if every entity was read completely and clean and shop hold what they should.
+    After the sync the demo's shop sells: orders are placed, changed, cancelled and sent back in the shop's database, go to 1C, and come
+    back with what became of them there. Exits 0 only if every entity was read completely, clean and shop hold what they should, and each
+    order is one document in 1C.
     """
     from onec_pipelines.settings import load_settings
 
     home = load_settings(require_onec=False).home / f"demo-{products}-{seed}"
     if fresh:
         _forget(home)
-    with _environment(home, products=products, seed=seed, latency_ms=latency_ms):
+    with _environment(home, products=products, seed=seed, latency_ms=latency_ms) as control_url:
         report = _sync(quiet=as_json)
         outcomes = report.pop("outcomes")
+        sold = _sell(control_url)
+        report["problems"] += sold.problems
+        report["ok"] = not report["problems"]
         if as_json:
-            output.as_json({"products": products, **report})
+            output.as_json({"products": products, **report, "sales": sold.document})
         else:
-            _print(report, outcomes)
+            _print(report, outcomes, sold)
         if not once:
             _serve_ui(port)
     if report["problems"]:
@@ -52,8 +60,8 @@ def demo(
 
 
 @contextmanager
-def _environment(home: Path, *, products: int, seed: int, latency_ms: int) -> Iterator[None]:
-    """The simulated 1C and the embedded server, in the environment of this process and of those it starts."""
+def _environment(home: Path, *, products: int, seed: int, latency_ms: int) -> Iterator[str]:
+    """The simulated 1C and the embedded server, in the environment of this process and of those it starts; gives 1C's control address."""
     from onec_pipelines.db.embedded import EmbeddedServer
     from onec_pipelines.settings import project_root
     from onec_pipelines.simulator.server import Simulator
@@ -75,7 +83,7 @@ def _environment(home: Path, *, products: int, seed: int, latency_ms: int) -> It
             DAGSTER_HOME=str(project_root()),
         )
         try:
-            yield
+            yield simulated.control_url
         finally:
             if not was_running:
                 server.stop()
@@ -105,6 +113,15 @@ def _sync(*, quiet: bool) -> dict[str, Any]:
     }
 
 
+def _sell(control_url: str) -> Sold:
+    from onec_pipelines.cli.demo_orders import sell
+    from onec_pipelines.cli.demo_people import People
+    from onec_pipelines.runtime import open_runtime
+
+    with open_runtime() as runtime:
+        return sell(runtime, People(control_url=control_url))
+
+
 def _peak_rss_mb() -> int:
     import resource
 
@@ -112,8 +129,25 @@ def _peak_rss_mb() -> int:
     return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))
 
 
-def _print(report: dict[str, Any], outcomes: Mapping[str, Outcome]) -> None:
+def _print(report: dict[str, Any], outcomes: Mapping[str, Outcome], sold: Sold) -> None:
     output.outcomes(outcomes)
+    output.table(
+        "What the shop sold: its orders, as 1C took them and as they came back",
+        ["order", "what happened", "push", "number in 1C", "posted", "stage", "sum in 1C", "return in 1C"],
+        (
+            [
+                row["number"],
+                row["story"],
+                row["push_state"],
+                row["onec_number"],
+                "yes" if row["is_posted"] else "NO",
+                row["stage"],
+                row["onec_amount"],
+                row["returned"],
+            ]
+            for row in sold.rows
+        ),
+    )
     click.echo(
         f"Dagster run {report['run_ids'][0]}: {report['seconds']} s, at most {report['peak_rss_mb']} MB"
     )
@@ -121,6 +155,10 @@ def _print(report: dict[str, Any], outcomes: Mapping[str, Outcome]) -> None:
         click.echo(f"NOT RIGHT: {problem}", err=True)
     if report["ok"]:
         click.echo("Everything that the simulated 1C holds is in the shop or, with a reason, in quarantine.")
+        click.echo(
+            sold.note
+            or f"Each order is one posted document in 1C with the customer's sum ({sold.seconds:.1f} s there and back)."
+        )
 
 
 def _serve_ui(port: int) -> None:

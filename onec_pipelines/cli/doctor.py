@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from onec_pipelines.cli import output
+from onec_pipelines.cli.language import language_option, spoken
 from onec_pipelines.cli.who import at_keyboard
 
 if TYPE_CHECKING:
@@ -35,7 +36,13 @@ if TYPE_CHECKING:
     is_flag=True,
     help="This base fills this database from now on, although it was another one before. A person decides that.",
 )
-@click.option("--lang", "language", type=click.Choice(["en", "ru"]), default="en", show_default=True)
+@click.option(
+    "--forget-base",
+    metavar="NAME",
+    default="",
+    help="Nothing is filled under the system NAME any more (BASE_TWICE).",
+)
+@language_option
 def doctor(
     *,
     as_json: bool,
@@ -43,7 +50,8 @@ def doctor(
     entities: tuple[str, ...],
     write_probe: bool,
     accept_base: bool,
-    language: Language,
+    forget_base: str,
+    lang: str | None,
 ) -> None:
     """Look at settings, database, Dagster and 1C; say what is wrong and what to do. Exits 1 when something is in error.
 
@@ -55,11 +63,11 @@ def doctor(
     unknown = [name for name in entities if name not in BY_NAME]
     if unknown:
         raise click.UsageError(f"no entity {', '.join(unknown)}; there are: {', '.join(BY_NAME)}")
-    report = _report(entities, write_probe=write_probe, accept_base=accept_base)
+    report = _report(entities, write_probe=write_probe, accept_base=accept_base, forget_base=forget_base)
     if as_json:
         output.as_json(report.document)
     else:
-        _print(report, language, show_all=show_all)
+        _print(report, spoken(lang), show_all=show_all)
     if report.worst == "error":
         sys.exit(1)
     if accept_base and not any(one.check == "base" for one in report.findings):
@@ -67,7 +75,7 @@ def doctor(
         sys.exit(1)
 
 
-def _report(names: tuple[str, ...], *, write_probe: bool, accept_base: bool) -> Report:
+def _report(names: tuple[str, ...], *, write_probe: bool, accept_base: bool, forget_base: str) -> Report:
     """The report; with settings that do not lead to 1C, of all else."""
     from dataclasses import replace
 
@@ -93,6 +101,7 @@ def _report(names: tuple[str, ...], *, write_probe: bool, accept_base: bool) -> 
             entities=[BY_NAME[name] for name in names] or ENTITIES,
             write_probe=write_probe,
             accept_base=accept_base,
+            forget_base=forget_base,
             ask_onec=not wrong,
             parse_secrets=parse_secrets,
             by=at_keyboard(),

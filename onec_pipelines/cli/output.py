@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.table import Table
 
 from onec_pipelines.inbound import Outcome
+from onec_pipelines.remedies import Language, advise
 
 _FILE_WIDTH = 160
 _FIGURES = (
@@ -51,6 +52,15 @@ def table(
     terminal = Console()
     # Written to a file or a log the table keeps its columns whole.
     Console(width=None if terminal.is_terminal else _FILE_WIDTH).print(grid)
+
+
+def advice(code: str | None, language: Language) -> None:
+    """Print what the catalogue says of a code: what it is, why, what to do; nothing for a code that it does not know."""
+    words = advise(code, language)
+    if words is None:
+        return
+    why, what = ("Почему", "Что делать") if language == "ru" else ("Why", "What to do")
+    click.echo(f"[{code}] {words.title}\n  {why}: {words.cause}\n  {what}: {words.remedy}")
 
 
 def outcomes(found: Mapping[str, Outcome]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import click
 
-from onec_pipelines.cli import output
+from onec_pipelines.cli import output, queue_advice
+from onec_pipelines.cli.language import language_option, spoken
 from onec_pipelines.cli.who import at_keyboard
 
 _REASON = click.option("--reason", default="", help="Why, for the audit log.")
@@ -81,27 +83,28 @@ def listing(
 
 @queue_group.command()
 @click.argument("item_id", type=int)
+@language_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def show(item_id: int, *, as_json: bool) -> None:
-    """Show one item whole: payload, 1C's words, what to do, what it waits for and holds up."""
+def show(item_id: int, *, lang: str | None, as_json: bool) -> None:
+    """Show one item whole: payload, 1C's words, the object's link, what to do, what it waits for and holds up."""
     from onec_pipelines.ledger import queue
     from onec_pipelines.runtime import open_runtime
 
     with open_runtime() as runtime:
         found = queue.entry(runtime.database, runtime.system_name, item_id)
+        language, root = spoken(lang, runtime.settings), runtime.settings.url
     if found is None:
         raise click.UsageError(f"there is no item {item_id}")
+    advice = queue_advice.advise(found["last_error"] or {}, root, language)
     if as_json:
-        output.as_json(found)
+        output.as_json({**found, "advice": asdict(advice)})
         return
     error = found.pop("last_error") or {}
     for name, value in found.items():
         if value not in (None, []):
             click.echo(f"{name}: {json.dumps(value, ensure_ascii=False) if name == 'payload' else value}")
-    labels = {"kind": "class", "code": "code", "message": "what happened", "onec_message": "1C says"}
-    for name, label in {**labels, "http_status": "HTTP status", "remedy": "what to do"}.items():
-        if error.get(name) is not None:
-            click.echo(f"{label}: {error[name]}")
+    for label, text in queue_advice.lines(error, advice, language, item_id):
+        click.echo(f"{label}: {text}")
 
 
 @queue_group.command()

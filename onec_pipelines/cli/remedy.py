@@ -9,13 +9,12 @@ from dataclasses import asdict
 import click
 
 from onec_pipelines.cli import output
-
-_LANGUAGE = click.option("--lang", type=click.Choice(["en", "ru"]), help="Default: ONEC_ALERT_LANGUAGE.")
+from onec_pipelines.cli.language import language_option, spoken
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("code", required=False)
-@_LANGUAGE
+@language_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--export", is_flag=True, help="Write docs/remedies.md and docs/remedies.ru.md.")
 def remedy(code: str | None, lang: str | None, *, as_json: bool, export: bool) -> None:
@@ -23,12 +22,12 @@ def remedy(code: str | None, lang: str | None, *, as_json: bool, export: bool) -
 
     Without CODE: all of ours, in short.
     """
-    from onec_pipelines.remedies import Language, catalogue, remedy_of
+    from onec_pipelines.remedies import catalogue, remedy_of
 
     if export:
         _export()
         return
-    language: Language = "ru" if (lang or _language()) == "ru" else "en"
+    language = spoken(lang)
     if code is None:
         rows = catalogue().values()
         if as_json:
@@ -52,17 +51,6 @@ def remedy(code: str | None, lang: str | None, *, as_json: bool, export: bool) -
     labels = ("Почему", "Что делать") if language == "ru" else ("Why", "What to do")
     click.echo(f"{found.code} [{found.severity.value}] {words.title}")
     click.echo(f"{labels[0]}: {words.cause}\n{labels[1]}: {words.remedy}")
-
-
-def _language() -> str:
-    from onec_pipelines.errors import PipelineError
-    from onec_pipelines.settings import load_settings
-
-    try:
-        return load_settings(require_onec=False).alert_language
-    except PipelineError:
-        # Wrong settings may be just what somebody looks up.
-        return "en"
 
 
 def _export() -> None:

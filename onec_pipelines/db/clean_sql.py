@@ -46,23 +46,50 @@ def write_changed(entity: Entity, *, everything: bool) -> str:
     """
     names = [field.name for field in entity.fields]
     updates = ", ".join(f"{name} = excluded.{name}" for name in names)
-    # A stored page that is read again does not prove that its rows still exist.
+    # A stored page that is read again does not prove that its rows still exist: those there are keep what is known of that, and those that
+    # have to be made anew (the table was emptied) take it from the log.
     alive = "" if everything else ", deleted_at = NULL, deleted_why = NULL, absent_sweeps = 0"
+    gone, of_gone, log = (
+        (", deleted_at, deleted_why", ", g.deleted_at, g.why", _known_gone(entity))
+        if everything
+        else ("", "", "")
+    )
     differs = (
         f"o.row_key IS NULL OR o.deleted_at IS NOT NULL OR o.absent_sweeps <> 0"
         f" OR ({_list(names, 'o')}) IS DISTINCT FROM ({_list(names, 's')})"
     )
     return (
         f"WITH written AS (INSERT INTO {entity.clean_table} AS t"
-        f" (system_name, row_key, {', '.join(names)}, changed_in)"
-        f" SELECT %(system_name)s, s.row_key, {_list(names, 's')}, %(job_id)s"
+        f" (system_name, row_key, {', '.join(names)}, changed_in{gone})"
+        f" SELECT %(system_name)s, s.row_key, {_list(names, 's')}, %(job_id)s{of_gone}"
         f" FROM (SELECT {row_key(entity, 'x')} AS row_key, x.* FROM {STAGE} x) s"
-        f" LEFT JOIN {entity.clean_table} o ON o.system_name = %(system_name)s AND o.row_key = s.row_key"
+        f" LEFT JOIN {entity.clean_table} o ON o.system_name = %(system_name)s AND o.row_key = s.row_key{log}"
         f" WHERE {'TRUE' if everything else differs}"
         f" ON CONFLICT (system_name, row_key) DO UPDATE SET {updates}, changed_in = excluded.changed_in,"
         f" changed_at = now(){alive}"
         f" RETURNING t.row_key, (t.xmax = 0) AS is_new)"
         f" INSERT INTO {CHANGED} (row_key, is_new) SELECT row_key, is_new FROM written"
+    )
+
+
+def _known_gone(entity: Entity) -> str:
+    """Join of the deletions that nothing came after; a deletion mark stands in the row itself."""
+    return (
+        " LEFT JOIN (SELECT DISTINCT ON (l.row_key) l.row_key, l.deleted_at, l.why FROM integ.deletion_log l"
+        f" WHERE l.system_name = %(system_name)s AND l.entity_type = '{entity.name}' AND l.restored_at IS NULL"
+        " AND l.why <> 'mark' ORDER BY l.row_key, l.id DESC) g ON g.row_key = s.row_key"
+    )
+
+
+def note_returned(entity: Entity) -> str:
+    """Rows that `write_changed` had to make anew, and that were deleted once, are back; bind system_name and job_id.
+
+    A row that is there says so by itself (a trigger of migration 0024).
+    """
+    return (
+        f"UPDATE integ.deletion_log l SET restored_at = now(), restored_job_id = %(job_id)s FROM {CHANGED} c"
+        f" WHERE c.is_new AND l.row_key = c.row_key AND l.system_name = %(system_name)s"
+        f" AND l.entity_type = '{entity.name}' AND l.restored_at IS NULL AND l.why <> 'mark'"
     )
 
 

@@ -6,6 +6,8 @@ those that read clean bind since.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from onec_pipelines.spec import Column, Entity, Field, Section, Target
@@ -70,8 +72,49 @@ def assign_ids(entity: Entity, *, everything: bool) -> str:
     )
 
 
-def create_source(entity: Entity, *, everything: bool) -> str:
-    """Rows that may differ from the shop, with every target column computed and every reference resolved."""
+def links(entity: Entity) -> dict[str, tuple[str, ...]]:
+    """Entity behind the joins → keys of own rows that are made with a row of it which changed after `%(since_<entity>)s`.
+
+    As statements, read off the conditions `alias.row_key = c.column`. An entity whose every use is not of that form is left out: when it
+    changes, all rows have to be compared.
+    """
+    found: dict[str, list[str | None]] = {}
+    for target in (entity.target, *entity.target.children):
+        texts = (target.joins, *(f"{column.sql or ''} {column.when or ''}" for column in target.columns))
+        for name in target.reads:
+            aliases = [match[1] for text in texts for match in re.finditer(rf"clean\.{name}\s+(\w+)", text)]
+            columns = [
+                match[1]
+                for alias in set(aliases)
+                if (match := re.search(rf"\b{alias}\.row_key = c\.(\w+)", " ".join(texts)))
+            ]
+            whole = aliases and len(columns) == len(set(aliases))
+            found.setdefault(name, []).extend(
+                [_touched(entity, target, name, column) for column in columns] if whole else [None]
+            )
+    return {
+        name: tuple(dict.fromkeys(one for one in keys if one is not None))
+        for name, keys in found.items()
+        if None not in keys
+    }
+
+
+def _touched(entity: Entity, target: Target, name: str, column: str) -> str:
+    own = entity.clean_table if target.section is None else entity.section_table(section_of(entity, target))
+    key = "row_key" if target.section is None else "owner_key"
+    changed = f"SELECT n.row_key FROM clean.{name} n WHERE n.system_name = %(system_name)s AND n.changed_in > %(since_{name})s"
+    return (
+        f"SELECT o.{key} FROM {own} o WHERE o.system_name = %(system_name)s AND o.{column} IN ({changed})"
+        if column != "row_key"
+        else changed
+    )
+
+
+def create_source(entity: Entity, *, everything: bool, changed: Sequence[str] = ()) -> str:
+    """Rows that may differ from the shop, with every target column computed and every reference resolved.
+
+    `changed` names entities of `links` whose changes concern some of the rows.
+    """
     refs = references(entity.target, entity.fields)
     own = (
         f" JOIN integ.external_id_mappings own ON own.system_name = c.system_name"
@@ -87,7 +130,7 @@ def create_source(entity: Entity, *, everything: bool) -> str:
         f"CREATE TEMP TABLE merge_source ON COMMIT DROP AS SELECT {', '.join(columns)}"
         f" FROM {entity.clean_table} c{own}{_joins(refs)} {entity.target.joins}"
         f" WHERE c.system_name = %(system_name)s AND ({entity.target.where})"
-        f"{'' if everything else f' AND {_dirty(entity)}'}"
+        f"{'' if everything else f' AND {_dirty(entity, changed)}'}"
     )
 
 
@@ -200,14 +243,19 @@ def _any_required(refs: list[Reference]) -> str:
     return " OR ".join(ref.is_missing for ref in refs if ref.required) or "FALSE"
 
 
-def _dirty(entity: Entity) -> str:
-    # Changed since the last merge, or waiting for an object that has come meanwhile.
-    return (
-        f"(c.changed_in > %(since)s OR c.row_key IN (SELECT u.row_key FROM integ.unresolved_refs u"
+def _dirty(entity: Entity, changed: Sequence[str]) -> str:
+    # Changed since the last merge, waiting for an object that has come meanwhile, or made with what has changed elsewhere.
+    # One set of keys and no OR: that is what lets PostgreSQL find few rows by their index.
+    keys = [
+        f"SELECT d.row_key FROM {entity.clean_table} d"
+        f" WHERE d.system_name = %(system_name)s AND d.changed_in > %(since)s",
+        f"SELECT u.row_key FROM integ.unresolved_refs u"
         f" JOIN integ.external_id_mappings m ON m.system_name = u.system_name AND m.entity_type = u.target_entity"
         f" AND m.external_id = u.missing_id"
-        f" WHERE u.system_name = %(system_name)s AND u.entity_type = '{entity.name}'))"
-    )
+        f" WHERE u.system_name = %(system_name)s AND u.entity_type = '{entity.name}'",
+    ]
+    keys += [one for name in changed for one in links(entity)[name]]
+    return f"c.row_key IN ({' UNION ALL '.join(keys)})"
 
 
 def _list(names: list[str], alias: str) -> str:

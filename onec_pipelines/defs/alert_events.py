@@ -1,4 +1,4 @@
-"""What Dagster's log says of failed runs, checks and freshness, as findings. Reads the log and the open alerts; notes and sends nothing.
+"""What Dagster's log says of failed runs and checks, as findings. Reads the log and the open alerts; notes and sends nothing.
 
 Every event is read at least once, in the order of the log: the number of each is kept with what it led to, so that reading it again changes
 nothing.
@@ -19,14 +19,11 @@ from onec_pipelines.remedies import Severity, catalogue
 from onec_pipelines.steps.resolve import SCHEMA_CODES
 
 SOURCE = "dagster"
-STALE = "freshness:assets"
-"""One alert for all assets that are too old: a schedule that is off makes them old together."""
 
 _TYPES = (
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,
     dg.DagsterEventType.RUN_FAILURE,
     dg.DagsterEventType.RUN_SUCCESS,
-    dg.DagsterEventType.FRESHNESS_STATE_CHANGE,
 )
 _BATCH = 100
 _FIRST_SECONDS = 600.0
@@ -114,13 +111,9 @@ def tell(instance: dg.DagsterInstance, events: Sequence[Event], open_alerts: Seq
     """What the events mean, given what is open."""
     told = Told()
     runs = {one.fingerprint: _as_finding(one) for one in open_alerts if one.kind == "run_failed"}
-    stale = next((one for one in open_alerts if one.fingerprint == STALE), None)
-    assets = set(stale.facts.get("assets", ())) if stale else set()
     for event in events:
         if _is(event, dg.DagsterEventType.ASSET_CHECK_EVALUATION):
             _tell_check(event, open_alerts, told)
-        elif _is(event, dg.DagsterEventType.FRESHNESS_STATE_CHANGE):
-            _tell_freshness(event, assets, told)
         else:
             _tell_run(instance, event, runs, told)
     return told
@@ -197,37 +190,6 @@ def _is_covered(check: str, entity: str, open_alerts: Sequence[Alert]) -> bool:
     return any(
         one.kind in kinds and (check == "schema_drift" or one.facts.get("entity") == entity)
         for one in open_alerts
-    )
-
-
-# --- freshness ---
-
-
-def _tell_freshness(event: Event, assets: set[str], told: Told) -> None:
-    data = event.data.event_specific_data
-    state = str(getattr(data, "new_state", "")).rpartition(".")[2].upper()
-    key: Any = getattr(data, "key", None)
-    name = key.to_user_string() if key is not None else ""
-    before = set(assets)
-    if state == "FAIL":
-        assets.add(name)
-    elif state in {"PASS", "NOT_APPLICABLE"}:
-        assets.discard(name)
-    if assets == before:
-        return
-    if not assets:
-        told.ended.append((STALE, event.number))
-        return
-    told.began.append(
-        Finding(
-            fingerprint=STALE,
-            kind="freshness",
-            code="FRESHNESS_MISSED",
-            severity=severity_of("FRESHNESS_MISSED"),
-            since=_moment(event),
-            facts={"assets": sorted(assets), "rows": len(assets), "items": "assets", "asset": min(assets)},
-            event_id=event.number,
-        )
     )
 
 

@@ -26,7 +26,7 @@ _LEDGER_SECONDS = 30
     minimum_interval_seconds=_EVENTS_SECONDS,
     # Without further settings alerts go to the log alone; off, nobody would ever be told.
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Failed runs, failed checks and assets that are too old become alerts; what recovered is told once (docs/alerts.md).",
+    description="Failed runs and failed checks become alerts; what recovered is told once (docs/alerts.md).",
 )
 def alerts_of_dagster(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Read the events since the last tick, note what they say, then send."""
@@ -54,8 +54,8 @@ def alerts_of_dagster(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     minimum_interval_seconds=_LEDGER_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Dead letters, breaker, pause, licences, schema, quarantine, brake, approvals, drift, clocks, workers, stuck jobs become"
-        " alerts (docs/alerts.md). `onec alerts check` does the same without Dagster."
+        "Dead letters, breaker, pause, licences, schema, quarantine, brake, approvals, drift, clocks, workers, stuck jobs and late"
+        " entities become alerts (docs/alerts.md). `onec alerts check` does the same without Dagster."
     ),
 )
 def alerts_of_ledger(context: dg.SensorEvaluationContext) -> dg.SkipReason:

@@ -8,6 +8,9 @@ import dagster as dg
 from onec_pipelines.db.engine import Database
 from onec_pipelines.defs import checks, guard
 from onec_pipelines.defs.asking import SyncConfig, arguments
+from onec_pipelines.defs.covered import tell_covered
+from onec_pipelines.defs.freshness import freshness_of
+from onec_pipelines.defs.interrupts import Cancelled, cancellable
 from onec_pipelines.defs.keys import CHANGES_KEY, METADATA_KEY, asset_key, layers_of, source_key, step_name
 from onec_pipelines.defs.lineage import (
     as_metadata,
@@ -16,8 +19,7 @@ from onec_pipelines.defs.lineage import (
     shop_columns,
     shop_lineage,
 )
-from onec_pipelines.defs.partitions import backfill_policy, partitions_of
-from onec_pipelines.defs.quality import freshness_of
+from onec_pipelines.defs.partitions import backfill_policy, days_of, partitions_of
 from onec_pipelines.defs.remedies import remedy_metadata
 from onec_pipelines.defs.resources import OnecResource
 from onec_pipelines.entities import BY_NAME, ENTITIES
@@ -68,14 +70,17 @@ def entity_assets(entity: Entity) -> dg.AssetsDefinition:
             layer for layer in layers_of(entity) if asset_key(entity, layer) in context.selected_asset_keys
         ]
         try:
-            outcome = inbound(
-                entity,
-                onec.runtime,
-                layers=selected,
-                run_id=context.run.run_id,
-                on_progress=guard.telling(context, onec.on_progress),
-                **arguments(context, config, entity, onec.runtime, selected),
-            )
+            with cancellable():
+                outcome = inbound(
+                    entity,
+                    onec.runtime,
+                    layers=selected,
+                    run_id=context.run.run_id,
+                    on_progress=guard.telling(context, onec.on_progress),
+                    **arguments(context, config, entity, onec.runtime, selected),
+                )
+        except Cancelled:
+            raise
         except PipelineError as error:
             status = _without_failure(context, error, selected)
             if status is None:
@@ -89,10 +94,27 @@ def entity_assets(entity: Entity) -> dg.AssetsDefinition:
             raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
         if outcome.message:
             context.log.warning(outcome.message)
+        tell_covered(context, entity, selected, outcome)
         wanted = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
-        yield from _results(entity, selected, outcome, onec, wanted)
+        for result in _results(entity, selected, outcome, onec, wanted):
+            yield _with_days(result, days_of(context, entity))
 
     return sync
+
+
+def _with_days(result: dg.MaterializeResult[None], days: str | None) -> dg.MaterializeResult[None]:
+    """The same result, whose checks say for which days they ran.
+
+    They are no partitioned checks: they judge what stands in the entity's tables now, and a past day would stay red in the UI after its
+    cause is gone.
+    """
+    if days is None:
+        return result
+    told = [
+        one.with_metadata({**one.metadata, "days": dg.MetadataValue.text(days)})
+        for one in result.check_results or ()
+    ]
+    return result._replace(check_results=told)
 
 
 def _is_schema_break(error: PipelineError, selected: list[Layer]) -> bool:

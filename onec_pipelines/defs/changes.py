@@ -11,8 +11,10 @@ from typing import Any
 import dagster as dg
 
 from onec_pipelines.defs.assets import POOL, RETRY, as_failure
+from onec_pipelines.defs.interrupts import cancellable
 from onec_pipelines.defs.keys import CHANGES_KEY, METADATA_KEY
 from onec_pipelines.defs.lineage import as_metadata
+from onec_pipelines.defs.remedies import advised
 from onec_pipelines.defs.resources import OnecResource
 from onec_pipelines.entities import ENTITIES
 from onec_pipelines.errors import PipelineError
@@ -75,7 +77,8 @@ def changes(
     taken, trouble = Taken(), ""
     try:
         intake = intake_of(runtime, run_id=context.run.run_id, max_packets=config.max_packets)
-        taken = take(intake)
+        with cancellable():
+            taken = take(intake)
     except PipelineError as error:
         if not (cannot_be_had(error) or may_be_the_packet(error) or error.code in _NOT_OURS):
             raise as_failure(error) from error
@@ -99,6 +102,7 @@ def changes(
     )
 
 
+@advised("INTAKE_TROUBLED")
 def _check(passed: bool, metadata: Mapping[str, Any], *, error: bool = True) -> dg.AssetCheckResult:  # noqa: FBT001 - Dagster's word
     return dg.AssetCheckResult(
         check_name=INTAKE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from onec_pipelines.defs.keys import asset_key
+from onec_pipelines.defs.remedies import advised
 from onec_pipelines.inbound import Outcome
 from onec_pipelines.spec import Entity, Layer
 from onec_pipelines.steps.rejects import are_too_many
@@ -38,6 +39,7 @@ def check_specs(entity: Entity) -> list[dg.AssetCheckSpec]:
     ]
 
 
+@advised("READING_INCOMPLETE")
 def completeness(entity: Entity, outcome: Outcome) -> dg.AssetCheckResult:
     """The proof of completeness of this reading; what a release does not have is complete without a row."""
     return dg.AssetCheckResult(
@@ -52,6 +54,11 @@ def completeness(entity: Entity, outcome: Outcome) -> dg.AssetCheckResult:
     )
 
 
+def _of_rejects(result: dg.AssetCheckResult) -> str:
+    return "QUARANTINE_SPIKE" if result.severity is dg.AssetCheckSeverity.ERROR else "ROWS_REJECTED"
+
+
+@advised(_of_rejects)
 def quarantine(entity: Entity, outcome: Outcome) -> dg.AssetCheckResult:
     """What stands in quarantine: a few rows are a warning, more than the entity may have an error, which holds the shop layer back."""
     is_error = are_too_many(entity, outcome)
@@ -70,6 +77,7 @@ def quarantine(entity: Entity, outcome: Outcome) -> dg.AssetCheckResult:
     )
 
 
+@advised("REFERENCES_WAIT")
 def references(entity: Entity, outcome: Outcome) -> dg.AssetCheckResult:
     """References that wait: a warning, because they heal by themselves when the object comes."""
     return dg.AssetCheckResult(

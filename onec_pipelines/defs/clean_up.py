@@ -7,7 +7,7 @@ import dagster as dg
 from onec_pipelines.defs.images import remove_unneeded_pictures
 from onec_pipelines.defs.lineage import as_metadata
 from onec_pipelines.defs.resources import OnecResource
-from onec_pipelines.ledger import audit, calls, packets, retention
+from onec_pipelines.ledger import audit, calls, history, packets, retention
 
 
 class RetentionConfig(dg.Config):
@@ -32,6 +32,7 @@ def remove_what_is_old(
         "scans": removed.scans,
         "packets": packets.prune_in(runtime.database, runtime.system_name, days=raw_days),
         "call_figures": calls.forget(runtime.database),
+        **history.prune(runtime.database, keep_days=runtime.settings.jobs_keep_days),
         **audit.keep(runtime.database, keep_months=runtime.settings.audit_keep_months),
         "dagster_events": retention.prune_dagster(
             runtime.database, keep_days=config.runs_days or runtime.settings.runs_keep_days
@@ -43,7 +44,7 @@ def remove_what_is_old(
 
 @dg.job(
     name="clean_up",
-    description="Keep what the retention settings say: raw pages, packets, Dagster's events. Never what a replay begins with.",
+    description="Keep what the retention settings say: raw pages, packets, jobs, Dagster's events. Never what a replay begins with.",
 )
 def clean_up() -> None:
     """One step for rows, one for the bytes of pictures."""

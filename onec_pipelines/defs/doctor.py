@@ -9,6 +9,7 @@ import dagster as dg
 
 from onec_pipelines.defs.assets import POOL, as_failure
 from onec_pipelines.defs.lineage import as_metadata
+from onec_pipelines.defs.remedies import advised
 from onec_pipelines.entities import ENTITIES
 from onec_pipelines.errors import PipelineError
 from onec_pipelines.monitoring.doctor import Patient, Report, Severity, examine
@@ -46,6 +47,7 @@ def doctor() -> Iterator[dg.MaterializeResult[None]]:
     yield dg.MaterializeResult(metadata=_figures(report), check_results=[fitness(report)])
 
 
+@advised("BASE_UNFIT")
 def fitness(report: Report) -> dg.AssetCheckResult:
     """ERROR when something is in error, WARN for warnings; notes pass."""
     is_error = report.worst is Severity.ERROR

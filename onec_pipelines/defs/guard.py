@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from onec_pipelines.defs.keys import asset_key
+from onec_pipelines.defs.remedies import advised
 from onec_pipelines.defs.resources import OnecResource
 from onec_pipelines.errors import PipelineError
 from onec_pipelines.inbound import Outcome
@@ -25,6 +26,7 @@ def diff_spec(entity: Entity) -> dg.AssetCheckSpec:
     )
 
 
+@advised("APPROVAL_HELD")
 def diff_check(entity: Entity, outcome: Outcome) -> dg.AssetCheckResult:
     """The difference as it was before the merge; failed while the load is held, a warning when a dry run would be."""
     # A load that is held for its rejects has no approval and no difference: the check of the quarantine tells of it.

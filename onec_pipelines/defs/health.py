@@ -79,5 +79,8 @@ note_health = dg.define_asset_job(
 )
 # Not gated: while 1C is paused its health is worth knowing. A run costs seconds to start, so that it is not every minute.
 HEALTH_SCHEDULE = dg.ScheduleDefinition(
-    name="health_every_30_minutes", job=note_health, cron_schedule="12,42 * * * *"
+    name="health_every_30_minutes",
+    job=note_health,
+    cron_schedule="12,42 * * * *",
+    description="Состояние обмена. One point of each plot of onec/health; 1C is not called.",
 )

@@ -7,8 +7,10 @@ from typing import Any
 import dagster as dg
 
 from onec_pipelines.defs.assets import POOL, RETRY, as_failure
+from onec_pipelines.defs.interrupts import cancellable
 from onec_pipelines.defs.keys import asset_key
 from onec_pipelines.defs.lineage import as_metadata
+from onec_pipelines.defs.remedies import advised
 from onec_pipelines.defs.resources import OnecResource
 from onec_pipelines.entities.images import IMAGES
 from onec_pipelines.errors import PipelineError
@@ -58,7 +60,8 @@ def image_files(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Fetch what is new or changed, report all."""
     try:
-        found = fetch_pictures(onec.runtime, run_id=context.run.run_id)
+        with cancellable():
+            found = fetch_pictures(onec.runtime, run_id=context.run.run_id)
     except PipelineError as error:
         if error.code != "ALREADY_RUNNING" or "dagster/schedule_name" not in context.run.tags:
             raise as_failure(error) from error
@@ -82,6 +85,7 @@ def remove_unneeded_pictures(context: dg.OpExecutionContext, onec: OnecResource)
     context.add_output_metadata(as_metadata(asdict(found)))
 
 
+@advised("PICTURES_MISSING")
 def pictures_check(standing: dict[str, Any]) -> dg.AssetCheckResult:
     """A warning that counts, by reason, the pictures that cannot be shown; files that are no pictures do not count."""
     reasons = {name: number for name, number in standing["reasons"].items() if name not in _EXPECTED}

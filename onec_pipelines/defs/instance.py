@@ -7,6 +7,7 @@ the pipeline and starts the embedded server if it is the first.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -19,11 +20,14 @@ from dagster_postgres import DagsterPostgresStorage
 
 from onec_pipelines.db.engine import Limits, connect
 from onec_pipelines.db.urls import DAGSTER_SCHEMA, dagster_url
+from onec_pipelines.defs.event_log import OnecEvents, OnecRuns, OnecSchedules
 from onec_pipelines.runtime import database_url
 from onec_pipelines.settings import load_settings
 
 # Any constant that is not the migrations' own: "dags" in ASCII.
 _LOCK = 0x64616773
+# Dagster stores the events that belong together one by one unless told otherwise, and only a variable tells it.
+_BATCH = "DAGSTER_EVENT_BATCH_SIZE"
 
 
 class _Unconfigured:
@@ -38,12 +42,20 @@ class _Unconfigured:
 class OnecStorage(_Unconfigured, DagsterPostgresStorage):
     """Dagster's runs, events and schedules in the schema `dagster` of the pipeline's own database."""
 
+    def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
+        # Makes the tables.
+        super().__init__(postgres_url=postgres_url, inst_data=inst_data)
+        self._run_storage = OnecRuns(postgres_url)
+        self._event_log_storage = OnecEvents(postgres_url)
+        self._schedule_storage = OnecSchedules(postgres_url)
+
     @classmethod
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> Self:
         """The storage of this process, its tables made. Raises Stop for wrong settings or database."""
         del config_value
+        os.environ.setdefault(_BATCH, "1000")
         url = database_url(load_settings(require_onec=False))
         with connect(url, application_name="onec_dagster", limits=Limits(lock=60)).session() as session:
             # `dagster dev` starts several processes at once, and each would make the tables.

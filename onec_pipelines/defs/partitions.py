@@ -47,6 +47,14 @@ def today_key() -> str:
     return DAILY.get_partition_key_for_timestamp(datetime.now(UTC).timestamp())
 
 
+def days_of(context: dg.AssetExecutionContext, entity: Entity) -> str | None:
+    """The days that a run stands for, for people: `2026-06-01` or `2026-06-01…2026-08-29`; None where there are no days."""
+    if partitions_of(entity) is None or not (context.has_partition_key or context.has_partition_key_range):
+        return None
+    span = context.partition_key_range
+    return span.start if span.start == span.end else f"{span.start}…{span.end}"
+
+
 def window_of(context: dg.AssetExecutionContext, entity: Entity) -> Window | None:
     """The days that a run was asked for; None for today alone, which is brought up to date incrementally, and where there are no days."""
     if partitions_of(entity) is None or not (context.has_partition_key or context.has_partition_key_range):

@@ -10,11 +10,11 @@ from pydantic import Field
 
 from onec_pipelines.defs.keys import asset_key
 from onec_pipelines.defs.lineage import as_metadata
-from onec_pipelines.defs.partitions import today_key
+from onec_pipelines.defs.partitions import DAILY, today_key
+from onec_pipelines.defs.remedies import advised
 from onec_pipelines.defs.resources import OnecResource
 from onec_pipelines.entities import BY_NAME, ENTITIES
 from onec_pipelines.monitoring.expectations import Finding, check_names
-from onec_pipelines.monitoring.expectations.cadence import age_of
 from onec_pipelines.monitoring.expectations.model import Severity
 from onec_pipelines.monitoring.expectations.rounds import Report, run_audit
 from onec_pipelines.spec import Entity, Layer
@@ -91,6 +91,7 @@ def _place(finding: Finding) -> tuple[str, str]:
     return finding.entity, finding.expectation.check
 
 
+@advised("AUDIT_FAILED")
 def _result(entity: Entity, check: str, found: list[Finding], report: Report) -> dg.AssetCheckResult:
     failed = [one for one in found if not one.passed]
     is_error = any(one.expectation.severity is Severity.ERROR for one in failed)
@@ -168,7 +169,7 @@ def _link(report: Report) -> dict[str, Any]:
     if report.docs is None:
         return {}
     return {
-        "data_docs": dg.MetadataValue.url(report.docs.resolve().as_uri()),
+        "data_docs": dg.MetadataValue.url(str(report.docs_url)),
         "data_docs_file": dg.MetadataValue.path(str(report.docs)),
     }
 
@@ -181,10 +182,10 @@ quality_audit = dg.define_asset_job(
 
 
 # 1C is not asked, so that it runs whatever is said of 1C.
-AUDIT_SCHEDULE = dg.ScheduleDefinition(name="audit_every_night", job=quality_audit, cron_schedule="0 5 * * *")
-
-
-def freshness_of(entity: Entity) -> dg.FreshnessPolicy:
-    """How old the assets of a scheduled entity may be."""
-    age = age_of(entity)
-    return dg.FreshnessPolicy.time_window(fail_window=age.fail, warn_window=age.warn)
+AUDIT_SCHEDULE = dg.ScheduleDefinition(
+    name="audit_every_night",
+    job=quality_audit,
+    cron_schedule="0 5 * * *",
+    execution_timezone=DAILY.timezone,
+    description="Проверка качества витрины. Every expectation of the shop's tables; 1C is not called.",
+)

@@ -7,6 +7,7 @@ import dagster as dg
 
 from onec_pipelines.defs.assets import POOL
 from onec_pipelines.defs.keys import asset_key
+from onec_pipelines.defs.remedies import advised
 from onec_pipelines.defs.resources import OnecResource
 from onec_pipelines.entities import ENTITIES
 from onec_pipelines.errors import PipelineError
@@ -77,6 +78,7 @@ def reconciliation(
             yield check_result(entity, finding)
 
 
+@advised("RECONCILIATION_DRIFT")
 def check_result(entity: Entity, finding: Finding) -> dg.AssetCheckResult:
     """The finding as the check shows it: passed when no drift is left."""
     rows = [
@@ -104,6 +106,7 @@ def check_result(entity: Entity, finding: Finding) -> dg.AssetCheckResult:
     )
 
 
+@advised("PROBE_FAILED")
 def _failed(entity: Entity, error: PipelineError) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name=RECONCILIATION,

@@ -6,8 +6,10 @@ from typing import Any
 import dagster as dg
 
 from onec_pipelines.defs.assets import POOL, RETRY, as_failure
+from onec_pipelines.defs.interrupts import cancellable
 from onec_pipelines.defs.keys import METADATA_KEY
 from onec_pipelines.defs.lineage import as_metadata
+from onec_pipelines.defs.remedies import advised
 from onec_pipelines.defs.resources import OnecResource
 from onec_pipelines.entities import ENTITIES
 from onec_pipelines.errors import PipelineError
@@ -58,7 +60,8 @@ def metadata(
     """Fetch by age, store by meaning, report by impact."""
     runtime = onec.runtime
     try:
-        file = runtime.metadata_file(max_age_seconds=config.max_age_hours * 3600)
+        with cancellable():
+            file = runtime.metadata_file(max_age_seconds=config.max_age_hours * 3600)
         watched = watch_schema(
             runtime.database,
             ENTITIES,
@@ -77,6 +80,7 @@ def metadata(
     )
 
 
+@advised("SCHEMA_CHANGED")
 def drift_check(found: Report) -> dg.AssetCheckResult:
     """ERROR as long as an entity cannot be read; WARN once for a change that empties or alters a mapped field; else passed, with notes."""
     broken = found.condition.broken

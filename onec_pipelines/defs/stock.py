@@ -8,6 +8,7 @@ from __future__ import annotations
 import dagster as dg
 
 from onec_pipelines.defs.keys import asset_key
+from onec_pipelines.defs.remedies import advised
 from onec_pipelines.defs.resources import OnecResource
 from onec_pipelines.entities import BY_NAME
 from onec_pipelines.ledger import stock_policy
@@ -21,6 +22,7 @@ OVERSOLD = "oversold"
     name=OVERSOLD,
     description="No row has more reserved or about to be shipped than is on hand; what the shop shows of it is ONEC_NEGATIVE_STOCK.",
 )
+@advised("STOCK_NEGATIVE")
 def oversold(onec: OnecResource) -> dg.AssetCheckResult:
     """Count the rows below zero, whatever the policy shows of them."""
     settings = onec.runtime.settings

@@ -23,6 +23,14 @@ FIELDS = (
     Field(name="column_phones", source=("НомерТелефона",), transform="phones", pii=True),
     Field(name="extension", source=("Представление",), transform="phone_extension", pii=True),
     Field(name="address", source=("Значение",), transform="address_parts", pii=True, required=False),
+    Field(
+        name="address_fields",
+        source=("ЗначенияПолей",),
+        transform="address_parts",
+        pii=True,
+        required=False,
+        doc="Addresses that were entered in UT 11.4 and before",
+    ),
 )
 VALID_FROM = Field(
     name="valid_from",
@@ -56,12 +64,12 @@ def contact_target(table: str, *more: Column) -> Target:
 
 
 def _part(name: str, column: str | None = None) -> Column:
-    """A part of an address: from the column that 1C fills, else from its JSON."""
-    from_json = f"c.address::jsonb ->> '{name}'"
+    """A part of an address: from the column that 1C fills, else from its JSON, else from its XML."""
+    kept = ", ".join(f"c.{one}::jsonb ->> '{name}'" for one in ("address", "address_fields"))
     return Column(
         name=name,
-        sql=f"coalesce(c.{column}, {from_json})" if column else from_json,
-        inputs=(column, "address") if column else ("address",),
+        sql=f"coalesce(c.{column}, {kept})" if column else f"coalesce({kept})",
+        inputs=(*((column,) if column else ()), "address", "address_fields"),
     )
 
 

@@ -11,7 +11,7 @@ CURRENCY_RATES = Entity(
     title_ru="Курсы валют",
     description="Rate of a currency on a day, in the accounting currency for `multiplicity` units.",
     group="dictionaries",
-    source=Source(resources=("InformationRegister_КурсыВалют",)),
+    source=Source(resources=("InformationRegister_КурсыВалют",), narrow="currency_ref"),
     key=("period", "currency_ref"),
     fields=(
         Field(name="period", source=("Period",), type=ColumnType.TIMESTAMP, nullable=False),

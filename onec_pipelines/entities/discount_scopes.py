@@ -12,7 +12,7 @@ DISCOUNT_SCOPES = Entity(
     title_ru="Действие скидок (наценок)",
     description="Discounts switched on and off, by shop, agreement or kind of loyalty card, with the moment.",
     group="discounts",
-    source=Source(resources=("InformationRegister_ДействиеСкидокНаценок",)),
+    source=Source(resources=("InformationRegister_ДействиеСкидокНаценок",), narrow="discount_ref"),
     key=("valid_from", "source_ref", "discount_ref", "source_type"),
     fields=(
         Field(name="valid_from", source=("Period",), type=ColumnType.TIMESTAMP, nullable=False),

@@ -15,6 +15,7 @@ Tx = psycopg.Connection[Any]
 Rows = list[dict[str, Any]]
 
 _RECENT = "interval '7 days'"
+_WHOLE = "coalesce(metadata ->> 'way', '') <> 'keys'"
 
 
 def now(tx: Tx) -> Any:
@@ -79,18 +80,23 @@ def exhausted(tx: Tx, system_name: str, codes: Collection[str], *, minutes: floa
 
 
 def failed_jobs(tx: Tx, system_name: str) -> Rows:
-    """Entities whose newest ended job failed: entity, code, error, run_id, since (the first failure in a row), failures."""
+    """Entities whose newest ended job failed: entity, code, error, run_id, since (the first failure in a row), failures.
+
+    Readings of single objects do not count: what they are for has an item in the queue, and they say nothing of the entity as a whole.
+    """
     return _ask(
         tx,
         "SELECT last.entity_type AS entity, substring(last.error_message FROM '^\\[([A-Z0-9_]+)\\]') AS code,"
         " last.error_message AS error, last.run_id, last.id AS job_id, streak.since, streak.failures FROM ("
-        " SELECT DISTINCT ON (entity_type) entity_type, id, status, error_message, run_id FROM integ.sync_jobs"
-        f"  WHERE system_name = %(system)s AND status IN ('succeeded', 'failed', 'held') AND started_at > now() - {_RECENT}"
-        "  ORDER BY entity_type, id DESC) last"
+        " SELECT n.entity_type, n.id, n.status, n.error_message, n.run_id FROM integ.known_entities k CROSS JOIN LATERAL ("
+        "  SELECT * FROM integ.sync_jobs j WHERE j.system_name = k.system_name AND j.entity_type = k.entity_type"
+        f"  AND j.status IN ('succeeded', 'failed', 'held') AND {_WHOLE} ORDER BY j.id DESC LIMIT 1) n"
+        f" WHERE k.system_name = %(system)s AND n.started_at > now() - {_RECENT}) last"
         " CROSS JOIN LATERAL (SELECT min(completed_at) AS since, count(*)::int AS failures FROM integ.sync_jobs j"
-        "  WHERE j.system_name = %(system)s AND j.entity_type = last.entity_type AND j.status = 'failed' AND j.id > coalesce(("
+        "  WHERE j.system_name = %(system)s AND j.entity_type = last.entity_type AND j.status = 'failed'"
+        f"  AND {_WHOLE} AND j.id > coalesce(("
         "   SELECT max(id) FROM integ.sync_jobs g WHERE g.system_name = %(system)s AND g.entity_type = last.entity_type"
-        "   AND g.status IN ('succeeded', 'held')), 0)) streak"
+        f"   AND g.status IN ('succeeded', 'held') AND {_WHOLE}), 0)) streak"
         " WHERE last.status = 'failed' ORDER BY last.entity_type",
         {"system": system_name},
     )
@@ -101,12 +107,13 @@ def stuck_jobs(tx: Tx, system_name: str, *, hours: float, grace_minutes: float =
     return _ask(
         tx,
         "SELECT entity, run_id, job_id, since, is_gone FROM ("
-        " SELECT DISTINCT ON (entity_type) entity_type AS entity, run_id, id AS job_id, started_at AS since, status,"
+        " SELECT j.entity_type AS entity, j.run_id, j.id AS job_id, j.started_at AS since, j.status,"
         "  NOT EXISTS (SELECT FROM pg_locks l CROSS JOIN LATERAL (SELECT hashtextextended("
         "    'onec:' || j.system_name || ':' || j.entity_type, 0) AS key) h WHERE l.locktype = 'advisory' AND l.objsubid = 1"
         "    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         "    AND l.classid::bigint = ((h.key >> 32) & 4294967295) AND l.objid::bigint = (h.key & 4294967295)) AS is_gone"
-        " FROM integ.sync_jobs j WHERE system_name = %(system)s ORDER BY entity_type, id DESC) newest"
+        " FROM integ.known_entities k CROSS JOIN LATERAL (SELECT * FROM integ.sync_jobs n WHERE n.system_name = k.system_name"
+        "  AND n.entity_type = k.entity_type ORDER BY n.id DESC LIMIT 1) j WHERE k.system_name = %(system)s) newest"
         " WHERE status = 'running' AND since < clock_timestamp() - make_interval(secs => %(grace)s * 60)"
         " AND (is_gone OR since < clock_timestamp() - make_interval(secs => %(hours)s * 3600))",
         {"system": system_name, "grace": grace_minutes, "hours": hours},
@@ -179,6 +186,18 @@ def refused_for_time(tx: Tx, system_name: str) -> int:
         (system_name,),
     )
     return int(rows[0]["rows"])
+
+
+def skew_that_the_doctor_saw(tx: Tx, system_name: str) -> dict[str, Any] | None:
+    """What the newest look of the doctor says of 1C's clock if it was wrong: saw, since; None when it was right or is long ago."""
+    rows = _ask(
+        tx,
+        "SELECT one ->> 'saw' AS saw, newest.made_at AS since FROM (SELECT made_at, document FROM integ.doctor_reports"
+        f"  WHERE system_name = %s AND made_at > now() - {_RECENT} - interval '1 day' ORDER BY id DESC LIMIT 1) newest"
+        " CROSS JOIN LATERAL jsonb_array_elements(newest.document -> 'findings') AS one WHERE one ->> 'code' = 'CLOCK_SKEW'",
+        (system_name,),
+    )
+    return rows[0] if rows else None
 
 
 def reconciliation(tx: Tx, system_name: str) -> Rows:

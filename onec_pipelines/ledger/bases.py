@@ -118,6 +118,25 @@ def accept(database: Database, *, system_name: str, place: str, seen: Marks | No
         )
 
 
+def forget(database: Database, *, system_name: str, name: str, by: str) -> bool:
+    """A person says that nothing is filled under `name` any more; whether it was known. Rows loaded and the audit log stay."""
+    with database.transaction() as connection:
+        tx = driver_connection(connection)
+        gone = tx.execute(
+            "DELETE FROM integ.bases WHERE system_name = %s RETURNING place", (name,)
+        ).fetchone()
+        if gone is not None:
+            audit.record(
+                tx,
+                system_name=system_name,
+                action="base.forget",
+                entity=None,
+                job_id=None,
+                details={"by": by, "before": gone[0]},
+            )
+    return gone is not None
+
+
 def refusal(known: KnownBase, verdict: Verdict, place: str) -> Stop:
     """The error for a base that is not the known one."""
     since = f"{known.accepted_at:%Y-%m-%d}"

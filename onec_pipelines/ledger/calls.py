@@ -69,6 +69,37 @@ class _Sum:
 _Key = tuple[datetime, str, str, str, int]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """How many calls were made, repeats included, and what came over the wire for them."""
+
+    calls: int = 0
+    wire_bytes: int = 0
+
+    def __sub__(self, before: Spent) -> Spent:
+        """What came on top of an earlier sum."""
+        return Spent(calls=self.calls - before.calls, wire_bytes=self.wire_bytes - before.wire_bytes)
+
+
+class Meter:
+    """The sum of all calls of a process; thread-safe, and as large after a year as after a minute."""
+
+    def __init__(self) -> None:
+        self._spent = Spent()
+        self._lock = threading.Lock()
+
+    @property
+    def spent(self) -> Spent:
+        """The sum up to now."""
+        return self._spent
+
+    def add(self, call: Call) -> None:
+        """Count a call."""
+        with self._lock:
+            before = self._spent
+            self._spent = Spent(calls=before.calls + 1, wire_bytes=before.wire_bytes + call.wire_bytes)
+
+
 class CallRecorder:
     """The calls of one process on their way to the database; thread-safe. `close` writes the rest."""
 
@@ -169,7 +200,9 @@ def record(database: Database, calls: Sequence[Call], *, system_name: str) -> No
     slow = sorted(slow, key=lambda row: -row["seconds"])[:_MOST_SLOW]
     with database.transaction() as connection:
         tx = driver_connection(connection)
-        tx.execute(_ADD, {"system": system_name, "rows": Jsonb(list(_rows(sums)))})
+        given = {"system": system_name, "rows": Jsonb(list(_rows(sums)))}
+        tx.execute(_ADD, given)
+        tx.execute(_ADD_TOTALS, given)
         if slow:
             tx.execute(_KEEP, {"system": system_name, "rows": Jsonb(slow)})
 
@@ -234,6 +267,15 @@ _ADD = (
     " wire_bytes = c.wire_bytes + excluded.wire_bytes, slowest = greatest(c.slowest, excluded.slowest),"
     " slowest_request = CASE WHEN excluded.slowest > c.slowest THEN excluded.slowest_request ELSE c.slowest_request END,"
     " buckets = integ.add_buckets(c.buckets, excluded.buckets)"
+)
+_ADD_TOTALS = (
+    "INSERT INTO integ.call_totals AS t (system_name, resource, error_code, calls, seconds, waited, wire_bytes, buckets)"
+    " SELECT %(system)s, resource, error_code, sum(calls), sum(seconds), sum(waited), sum(wire_bytes), integ.sum_buckets(buckets)"
+    " FROM jsonb_to_recordset(%(rows)s) AS r (resource text, error_code text, calls integer, seconds float8, waited float8,"
+    " wire_bytes bigint, buckets integer[]) GROUP BY resource, error_code ORDER BY resource, error_code"
+    " ON CONFLICT (system_name, resource, error_code) DO UPDATE SET calls = t.calls + excluded.calls,"
+    " seconds = t.seconds + excluded.seconds, waited = t.waited + excluded.waited, wire_bytes = t.wire_bytes + excluded.wire_bytes,"
+    " buckets = integ.add_buckets(t.buckets, excluded.buckets)"
 )
 _KEEP = (
     "INSERT INTO integ.slow_calls (system_name, requested_at, resource, kind, request, seconds, waited, wire_bytes, status,"

@@ -65,7 +65,8 @@ def unstage(tx: Tx, entity: Entity, newer: str) -> None:
 def merge(tx: Tx, entity: Entity, *, system_name: str, job_id: int, everything: bool = False) -> Written:
     """Write the staged rows that are new or differ, and the tabular sections of those.
 
-    `everything` writes them all: after a change of our own mapping a row may differ in its tabular sections alone.
+    `everything` writes them all: after a change of our own mapping a row may differ in its tabular sections alone. It proves nothing of
+    whether they still exist: what is known to be deleted stays so, even if the table was emptied.
     """
     values = {"system_name": system_name, "job_id": job_id}
     tx.execute(clean_sql.write_changed(entity, everything=everything).encode(), values)
@@ -74,6 +75,8 @@ def merge(tx: Tx, entity: Entity, *, system_name: str, job_id: int, everything: 
         for statement in clean_sql.replace_section(entity, section):
             tx.execute(statement.encode(), values)
     new, changed = row or (0, 0)
+    if new and not everything:
+        tx.execute(clean_sql.note_returned(entity).encode(), values)
     return Written(new=new, changed=changed)
 
 

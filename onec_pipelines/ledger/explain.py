@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from psycopg.rows import dict_row
 from onec_pipelines.spec import Entity
 
 Tx = psycopg.Connection[Any]
+_Values = tuple[object, ...] | dict[str, Any]
 # Bodies that are unpacked to look for a row: some seconds at most.
 _BODIES = 400
 
@@ -86,62 +88,74 @@ def shop_row(
 
 
 def job(tx: Tx, job_id: int) -> dict[str, Any] | None:
-    """The job that wrote something."""
+    """The job that wrote something; of one that retention has removed what the audit log says."""
     return _one(
         tx,
         "SELECT id, job_type, run_id, status, started_at, completed_at FROM integ.sync_jobs WHERE id = %s",
         (job_id,),
+    ) or _one(
+        tx,
+        "SELECT job_id AS id, details ->> 'job_type' AS job_type, details ->> 'run_id' AS run_id,"
+        " details ->> 'status' AS status, NULL AS started_at, at AS completed_at FROM integ.audit_log"
+        " WHERE job_id = %s AND action = 'run.finished' ORDER BY id DESC LIMIT 1",
+        (job_id,),
     )
 
 
-def quarantine(tx: Tx, system_name: str, entity: Entity, key: str) -> list[dict[str, Any]]:
-    """Open entries of the row; values of personal fields are masked in them."""
+def names_of(tx: Tx, ids: Mapping[str, tuple[Entity, int]]) -> dict[str, str]:
+    """What the shop calls the rows with these ids, by the caller's names for them; entities without a column `name` are left out."""
+    found = {}
+    for title, (entity, internal_id) in ids.items():
+        if any(column.name == "name" for column in entity.target.columns):
+            row = tx.execute(
+                f"SELECT name::text FROM {entity.target.table} WHERE id = %s".encode(), (internal_id,)
+            ).fetchone()
+            if row is not None and row[0]:
+                found[title] = str(row[0])
+    return found
+
+
+_OF_ROW = "system_name = %(system)s AND entity_type = %(entity)s AND row_key = %(key)s::uuid"
+_NOTED = {
+    "quarantine": "SELECT id, failures, first_seen_at, last_seen_at, job_id FROM clean.quarantine"
+    f" WHERE {_OF_ROW} AND resolved_at IS NULL ORDER BY id",
+    "unresolved": "SELECT field, target_entity, missing_id::text AS missing_id, holds_row, first_seen_at"
+    f" FROM integ.unresolved_refs WHERE {_OF_ROW} ORDER BY 1",
+    "deletions": "SELECT why, deleted_at, job_id, restored_at, restored_job_id FROM integ.deletion_log"
+    f" WHERE {_OF_ROW} ORDER BY id DESC LIMIT 10",
+    "forgotten": f"SELECT forgotten_at, forgotten_by FROM integ.forgotten WHERE {_OF_ROW}",
+    "pushes": "SELECT subject_id, phase, version, done_version, sends, sent_at, number, posted, updated_at"
+    " FROM integ.push_objects WHERE system_name = %(system)s AND outgoing = %(entity)s AND coalesce(onec_key, own_key) = %(key)s::uuid",
+}
+
+
+def noted(tx: Tx, system_name: str, entity: Entity, key: str) -> dict[str, list[dict[str, Any]]]:
+    """What waits or was noted for the row, by kind.
+
+    `quarantine`: open rejects (personal values are masked in them); `unresolved`: references to objects that have not come;
+    `deletions`: when and why it was deleted, and whether it came back; `forgotten`: since when its personal fields are kept empty;
+    `pushes`: what of the application's was sent there.
+    """
+    given = {"system": system_name, "entity": entity.name, "key": key}
+    return {kind: _all(tx, statement, given) for kind, statement in _NOTED.items()}
+
+
+def packets(tx: Tx, system_name: str, entity: Entity, key: str) -> list[dict[str, Any]]:
+    """Entries of stored change packets about the object, newest first, with their places; `applied` says whether clean knows of it."""
     return _all(
         tx,
-        "SELECT id, failures, first_seen_at, last_seen_at, job_id FROM clean.quarantine WHERE system_name = %s"
-        " AND entity_type = %s AND row_key = %s::uuid AND resolved_at IS NULL ORDER BY id",
-        (system_name, entity.name, key),
-    )
-
-
-def unresolved(tx: Tx, system_name: str, entity: Entity, key: str) -> list[dict[str, Any]]:
-    """References of the row to objects that have not come."""
-    return _all(
-        tx,
-        "SELECT field, target_entity, missing_id::text AS missing_id, holds_row, first_seen_at"
-        " FROM integ.unresolved_refs WHERE system_name = %s AND entity_type = %s AND row_key = %s::uuid ORDER BY 1",
-        (system_name, entity.name, key),
-    )
-
-
-def deletions(tx: Tx, system_name: str, entity: Entity, key: str) -> list[dict[str, Any]]:
-    """When and why the row was deleted, and whether it came back."""
-    return _all(
-        tx,
-        "SELECT why, deleted_at, job_id, restored_at, restored_job_id FROM integ.deletion_log"
-        " WHERE system_name = %s AND entity_type = %s AND row_key = %s::uuid ORDER BY id DESC LIMIT 10",
-        (system_name, entity.name, key),
-    )
-
-
-def forgotten(tx: Tx, system_name: str, entity: Entity, key: str) -> dict[str, Any] | None:
-    """Since when the personal fields of the row are kept empty."""
-    return _one(
-        tx,
-        "SELECT forgotten_at, forgotten_by FROM integ.forgotten"
-        " WHERE system_name = %s AND entity_type = %s AND row_key = %s::uuid",
-        (system_name, entity.name, key),
-    )
-
-
-def packets(tx: Tx, system_name: str, resource: str, key: str) -> list[dict[str, Any]]:
-    """Stored change packets that name the object, newest first."""
-    return _all(
-        tx,
-        "SELECT p.id AS packet_id, p.message_no, p.received_at, e.kind, encode(p.body_sha256, 'hex') AS sha256"
-        " FROM raw.packet_entries e JOIN raw.packets p ON p.id = e.packet_id"
-        " WHERE p.system_name = %s AND e.type_name = %s AND e.key = %s ORDER BY p.id DESC, e.entry_no DESC LIMIT 10",
-        (system_name, resource, key),
+        "SELECT p.id AS packet_id, p.message_no, p.received_at, e.entry_no, e.key, e.kind, e.type_name, e.piece_no, e.starts_at, e.length,"
+        " encode(p.body_sha256, 'hex') AS sha256, (p.id, e.entry_no) <= (m.packet_id, m.entry_no) IS TRUE AS applied"
+        " FROM raw.packet_entries e JOIN raw.packets p ON p.id = e.packet_id LEFT JOIN integ.packet_marks m"
+        " ON m.system_name = p.system_name AND m.entity_type = %(entity)s AND m.node_ref = p.node_ref AND m.epoch = p.epoch"
+        " WHERE p.system_name = %(system)s AND e.type_name = ANY(%(types)s) AND e.key = %(key)s"
+        " ORDER BY p.id DESC, e.entry_no DESC LIMIT 10",
+        {
+            "system": system_name,
+            "entity": entity.name,
+            "types": list(entity.source.resources),
+            "key": key,
+        },
     )
 
 
@@ -176,11 +190,11 @@ def _body(tx: Tx, digest: bytes) -> bytes:
     return b"" if row is None else gzip.decompress(row[0])
 
 
-def _one(tx: Tx, statement: str, values: tuple[object, ...]) -> dict[str, Any] | None:
+def _one(tx: Tx, statement: str, values: _Values) -> dict[str, Any] | None:
     with tx.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(statement.encode(), values).fetchone()
 
 
-def _all(tx: Tx, statement: str, values: tuple[object, ...]) -> list[dict[str, Any]]:
+def _all(tx: Tx, statement: str, values: _Values) -> list[dict[str, Any]]:
     with tx.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(statement.encode(), values).fetchall()

@@ -1,6 +1,7 @@
-"""What is stored of a person, and taking it away: clean, shop, the application's rows, raw bytes, what the push remembers.
+"""What is stored of a person that came from 1C, and taking it away: clean, shop, quarantine, raw bytes.
 
-Statements only. Which tables and columns are personal is said by the declarations and decided in `steps/forget.py`.
+The application's side is `forgetting_web.py`. Statements only: which
+tables and columns are personal is said by the declarations and decided in `steps/forget.py`.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from hashlib import sha256
 from typing import Any
 
 import psycopg
-from psycopg.types.json import Jsonb
 
 from onec_pipelines.db import clean_sql
+from onec_pipelines.ledger.forgetting_web import distinct
 from onec_pipelines.spec import ColumnType, Entity, Field
 
 Tx = psycopg.Connection[Any]
 Redact = Callable[[bytes, str], bytes]
+RedactPiece = Callable[[bytes], bytes]
 _LEVEL = 1
 
 
@@ -49,13 +51,61 @@ def take_back(tx: Tx, system_name: str, entity: Entity, keys: Sequence[str]) -> 
 def keys_of_person(
     tx: Tx, system_name: str, entity: Entity, fields: Sequence[str], customer: str
 ) -> list[str]:
-    """Rows of clean that point to the customer by one of these fields."""
+    """Rows of clean that point to the customer by one of these fields, and rejected ones that name the customer."""
     condition = " OR ".join(f"{name} = %(customer)s::uuid" for name in fields)
     rows = tx.execute(
-        f"SELECT row_key::text FROM {entity.clean_table} WHERE system_name = %(system)s AND ({condition})".encode(),
-        {"system": system_name, "customer": customer},
+        f"SELECT row_key::text FROM {entity.clean_table} WHERE system_name = %(system)s AND ({condition})"
+        " UNION SELECT row_key::text FROM clean.quarantine WHERE system_name = %(system)s AND entity_type = %(entity)s"
+        " AND position(%(customer)s::text in lower(source_row)) > 0".encode(),
+        {"system": system_name, "entity": entity.name, "customer": customer.lower()},
     )
     return [str(key) for (key,) in rows]
+
+
+def forgotten_among(tx: Tx, system_name: str, entity: Entity, keys: Sequence[str]) -> set[str]:
+    """Which of these rows of the entity are forgotten."""
+    rows = tx.execute(
+        "SELECT row_key::text FROM integ.forgotten WHERE system_name = %s AND entity_type = %s AND row_key = ANY(%s::uuid[])",
+        (system_name, entity.name, list(keys)),
+    )
+    return {str(key) for (key,) in rows}
+
+
+def is_known(tx: Tx, system_name: str, entity: Entity, key: str) -> bool:
+    """Whether anything that is stored is about this object of the entity: a row, a reject, an entry of a packet."""
+    row = tx.execute(
+        f"SELECT EXISTS (SELECT FROM {entity.clean_table} WHERE system_name = %(system)s AND row_key = %(key)s::uuid)"
+        " OR EXISTS (SELECT FROM clean.quarantine WHERE system_name = %(system)s AND entity_type = %(entity)s"
+        "  AND row_key = %(key)s::uuid)"
+        " OR EXISTS (SELECT FROM raw.packet_entries e JOIN raw.packets p ON p.id = e.packet_id"
+        "  WHERE p.system_name = %(system)s AND e.type_name = ANY(%(types)s) AND e.key = %(key)s::text)".encode(),
+        {
+            "system": system_name,
+            "key": key,
+            "entity": entity.name,
+            "types": list(entity.source.resources),
+        },
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def words_of(tx: Tx, system_name: str, customer: str) -> set[str]:
+    """Texts by which a customer of 1C can be recognised in somebody's sentence."""
+    rows = tx.execute(
+        "SELECT unnest(ARRAY[name, full_name]) FROM clean.customers WHERE system_name = %(system)s AND row_key = %(key)s::uuid"
+        " UNION SELECT unnest(ARRAY[presentation, email, phone]) FROM clean.customers_contacts"
+        " WHERE system_name = %(system)s AND owner_key = %(key)s::uuid"
+        " UNION SELECT unnest(ARRAY[name, full_name, inn]) FROM clean.counterparties"
+        " WHERE system_name = %(system)s AND partner_ref = %(key)s::uuid",
+        {"system": system_name, "key": customer},
+    )
+    return distinct(text for (text,) in rows)
+
+
+def keep_others_out(tx: Tx, system_name: str, *, shared: bool = False) -> None:
+    """Until the transaction ends: whoever forgets waits for packets that are being stored (`shared`), and they for them."""
+    name = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+    tx.execute(f"SELECT {name}(hashtextextended(%s, 0))".encode(), (f"onec:{system_name}:forgetting",))
 
 
 def mask_stage(tx: Tx, entity: Entity, system_name: str, instead: str) -> list[str]:
@@ -162,46 +212,74 @@ def redact_pages(
         before = gzip.decompress(row[0]) if row else b""
         after = redact(before, page_format)
         if after != before:
-            moved[bytes(address)] = _move(tx, system_name, entity, bytes(address), after)
+            moved[bytes(address)] = _move(tx, system_name, bytes(address), after)
     return moved
 
 
-def redact_packets(
-    tx: Tx, system_name: str, types: Sequence[str], keys: Sequence[str], redact: Redact
-) -> int:
-    """Rewrite the pieces of change packets that hold these objects; places in them stay. Gives the number of pieces."""
+def redact_packets(tx: Tx, system_name: str, redact: RedactPiece) -> int:
+    """Rewrite the pieces of stored change packets; `redact` must keep their length. Gives the number of pieces that changed."""
     pieces = tx.execute(
-        "SELECT DISTINCT p.body_sha256, e.piece_no FROM raw.packet_entries e JOIN raw.packets p ON p.id = e.packet_id"
-        " WHERE p.system_name = %s AND e.type_name = ANY(%s) AND e.key = ANY(%s)",
-        (system_name, list(types), list(keys)),
+        "SELECT b.body_sha256, b.piece_no FROM raw.packet_pieces b WHERE EXISTS"
+        " (SELECT FROM raw.packets p WHERE p.system_name = %s AND p.body_sha256 = b.body_sha256)",
+        (system_name,),
     ).fetchall()
-    done = 0
-    for address, number in pieces:
-        where = (address, number)
-        row = tx.execute(
-            "SELECT body FROM raw.packet_pieces WHERE body_sha256 = %s AND piece_no = %s", where
-        ).fetchone()
-        before = gzip.decompress(row[0]) if row else b""
-        after = redact(before, "atom")
-        if after != before:
-            tx.execute(
-                "UPDATE raw.packet_pieces SET body = %b WHERE body_sha256 = %s AND piece_no = %s",
-                (gzip.compress(after, _LEVEL, mtime=0), *where),
-            )
-            done += 1
-    return done
+    return sum(_rewrite_piece(tx, bytes(address), number, redact) for address, number in pieces)
 
 
-def _move(tx: Tx, system_name: str, entity: Entity, address: bytes, body: bytes) -> bytes:
+def redact_packet(
+    tx: Tx, system_name: str, packet_id: int, redact: Callable[[bytes, str], bytes]
+) -> list[str]:
+    """Rewrite the entries of forgotten objects in one packet; `redact` gets an entry and its key and keeps the length. Gives the keys."""
+    found = tx.execute(
+        "SELECT p.body_sha256, e.piece_no, e.starts_at, e.length, e.key FROM raw.packets p"
+        " JOIN raw.packet_entries e ON e.packet_id = p.id"
+        " WHERE p.id = %s AND e.kind = 'entry' AND e.key IN"
+        " (SELECT f.row_key::text FROM integ.forgotten f WHERE f.system_name = %s) ORDER BY e.entry_no",
+        (packet_id, system_name),
+    ).fetchall()
+    for address, number in {(bytes(row[0]), row[1]) for row in found}:
+        places = [
+            (start, length, key)
+            for sha, no, start, length, key in found
+            if (bytes(sha), no) == (address, number)
+        ]
+
+        def rewritten(piece: bytes, places: list[tuple[int, int, str]] = places) -> bytes:
+            for start, length, key in places:
+                piece = piece[:start] + redact(piece[start : start + length], key) + piece[start + length :]
+            return piece
+
+        _rewrite_piece(tx, address, number, rewritten)
+    return sorted({str(row[4]) for row in found})
+
+
+def _rewrite_piece(tx: Tx, address: bytes, number: int, redact: RedactPiece) -> int:
+    where = (address, number)
+    row = tx.execute(
+        "SELECT body FROM raw.packet_pieces WHERE body_sha256 = %s AND piece_no = %s", where
+    ).fetchone()
+    before = gzip.decompress(row[0]) if row else b""
+    after = redact(before)
+    if after == before:
+        return 0
+    tx.execute(
+        "UPDATE raw.packet_pieces SET body = %b WHERE body_sha256 = %s AND piece_no = %s",
+        (gzip.compress(after, _LEVEL, mtime=0), *where),
+    )
+    return 1
+
+
+def _move(tx: Tx, system_name: str, address: bytes, body: bytes) -> bytes:
     new = sha256(body).digest()
     tx.execute(
         "INSERT INTO raw.bodies (sha256, body, raw_bytes) VALUES (%s, %b, %s) ON CONFLICT DO NOTHING",
         (new, gzip.compress(body, _LEVEL, mtime=0), len(body)),
     )
+    # Another entity may have been answered with the very same bytes.
     for table in ("raw.pages", "clean.quarantine"):
         tx.execute(
-            f"UPDATE {table} SET body_sha256 = %s WHERE system_name = %s AND entity_type = %s AND body_sha256 = %s".encode(),
-            (new, system_name, entity.name, address),
+            f"UPDATE {table} SET body_sha256 = %s WHERE system_name = %s AND body_sha256 = %s".encode(),
+            (new, system_name, address),
         )
     tx.execute(
         "DELETE FROM raw.bodies b WHERE sha256 = %s AND NOT EXISTS"
@@ -224,94 +302,3 @@ def _not_null(tx: Tx, table: str) -> frozenset[str]:
         (table,),
     )
     return frozenset(str(name) for (name,) in rows)
-
-
-def open_pushes(tx: Tx, system_name: str, subjects: Sequence[str]) -> int:
-    """Queue items of the person that are not done: orders and changes on their way to 1C."""
-    row = tx.execute(
-        "SELECT count(*) FROM integ.retry_queue WHERE system_name = %s AND subject = ANY(%s)"
-        " AND state IN ('ready', 'leased', 'dead')",
-        (system_name, list(subjects)),
-    ).fetchone()
-    return int(row[0]) if row else 0
-
-
-_WEB = (
-    (
-        "UPDATE shop.web_customers SET name = %(instead)s, full_name = NULL, phone = NULL,"
-        " email = 'forgotten-' || id || '@invalid', address = NULL, inn = NULL, kpp = NULL, birth_date = NULL,"
-        " gender = NULL, comment = NULL, updated_at = now() WHERE id = %(customer)s"
-    ),
-    (
-        "UPDATE shop.web_orders SET delivery_address = NULL, delivery_comment = NULL, contact_name = NULL,"
-        " contact_phone = NULL, contact_email = NULL, comment = NULL, updated_at = now() WHERE id = ANY(%(orders)s)"
-    ),
-    "UPDATE shop.web_returns SET comment = NULL, updated_at = now() WHERE order_id = ANY(%(orders)s)",
-    "UPDATE shop.web_cancellations SET comment = NULL WHERE order_id = ANY(%(orders)s)",
-)
-
-
-def web_subjects(tx: Tx, customer_id: int) -> tuple[list[int], list[str]]:
-    """Ids of the person's orders in the application, and the names under which the person's things stand in the queue."""
-    orders = [
-        int(found)
-        for (found,) in tx.execute("SELECT id FROM shop.web_orders WHERE customer_id = %s", (customer_id,))
-    ]
-    returns = tx.execute("SELECT id FROM shop.web_returns WHERE order_id = ANY(%s)", (orders,)).fetchall()
-    names = [f"customer:{customer_id}", *(f"order:{found}" for found in orders)]
-    return orders, [*names, *(f"return:{found}" for (found,) in returns)]
-
-
-def blank_web(
-    tx: Tx,
-    system_name: str,
-    customer_id: int,
-    orders: Sequence[int],
-    *,
-    subjects: Sequence[str],
-    instead: str,
-) -> int:
-    """Contact data out of the application's rows; what its triggers put into the queue for that is dropped: 1C is not told."""
-    row = tx.execute("SELECT coalesce(max(id), 0) FROM integ.retry_queue").fetchone()
-    before = int(row[0]) if row else 0
-    values = {"customer": customer_id, "orders": list(orders), "instead": instead}
-    done = sum(tx.execute(statement.encode(), values).rowcount for statement in _WEB)
-    tx.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    tx.execute(
-        "UPDATE integ.retry_queue SET state = 'dropped', finished_at = now(), updated_at = now()"
-        " WHERE system_name = %s AND id > %s AND kind = 'push' AND subject = ANY(%s) AND state = 'ready'",
-        (system_name, before, list(subjects)),
-    )
-    return done
-
-
-def blank_queue(tx: Tx, system_name: str, subjects: Sequence[str]) -> int:
-    """1C's words about failed pushes of the person; codes and remedies stay."""
-    return tx.execute(
-        "UPDATE integ.retry_queue SET last_error = last_error - '{message,onec_message}'::text[]"
-        " WHERE system_name = %s AND subject = ANY(%s) AND last_error IS NOT NULL",
-        (system_name, list(subjects)),
-    ).rowcount
-
-
-def blank_push(tx: Tx, system_name: str, customer_id: int, orders: Sequence[int]) -> int:
-    """Hashes of personal values that the push remembers of the customer's own object, and of the whole payload."""
-    rows = tx.execute(
-        "SELECT id, intended, confirmed FROM integ.push_objects WHERE system_name = %s"
-        " AND (outgoing IN ('customers', 'counterparties') AND subject_id = %s"
-        " OR outgoing = 'orders' AND subject_id = ANY(%s))",
-        (system_name, customer_id, list(orders)),
-    ).fetchall()
-    for row_id, intended, confirmed in rows:
-        tx.execute(
-            "UPDATE integ.push_objects SET intended = %s, confirmed = %s, payload_hash = '' WHERE id = %s",
-            (Jsonb(_no_hashes(intended)), Jsonb(_no_hashes(confirmed)) if confirmed else None, row_id),
-        )
-    return len(rows)
-
-
-def _no_hashes(prints: Any) -> Any:
-    if isinstance(prints, dict):
-        kept = {name: _no_hashes(value) for name, value in prints.items()}
-        return {name: value for name, value in kept.items() if value is not None}
-    return None if isinstance(prints, str) and prints.startswith("#") else prints

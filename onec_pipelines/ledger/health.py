@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ import psycopg
 from psycopg.rows import class_row, dict_row
 
 from onec_pipelines.db.engine import Database, driver_connection
+from onec_pipelines.ledger import schedules
 
 Tx = psycopg.Connection[Any]
 T = TypeVar("T")
@@ -184,6 +185,8 @@ class Health:
     approvals: list[ApprovalHealth]
     alerts: list[AlertHealth]
     webhooks: Mapping[str, int]
+    schedules: Mapping[str, datetime] = field(default_factory=dict)
+    """Dagster's schedules that run, each with since when."""
 
 
 def read(database: Database, system_name: str) -> Health:
@@ -198,7 +201,7 @@ def read(database: Database, system_name: str) -> Health:
         return Health(
             system_name=system_name,
             now=row[0],
-            entities=_all(tx, EntityHealth, "health_entities", system_name, "entity_type"),
+            entities=entities(tx, system_name),
             queue=_all(tx, QueueHealth, "health_queue", system_name, "kind"),
             base=base[0] if base else BaseHealth(),
             calls=_all(tx, CallHealth, "health_calls", system_name, "seconds DESC"),
@@ -215,7 +218,13 @@ def read(database: Database, system_name: str) -> Health:
                 "array_position(ARRAY['critical', 'error', 'warning', 'note'], severity), since",
             ),
             webhooks=_webhooks(tx, system_name),
+            schedules=schedules.running(tx),
         )
+
+
+def entities(tx: Tx, system_name: str) -> list[EntityHealth]:
+    """Every entity that ever ran."""
+    return _all(tx, EntityHealth, "health_entities", system_name, "entity_type")
 
 
 def hours(database: Database, system_name: str, *, since_hours: int = 24) -> list[dict[str, Any]]:
@@ -225,6 +234,17 @@ def hours(database: Database, system_name: str, *, since_hours: int = 24) -> lis
         "SELECT hour, entity_type, runs, failed, seconds, worst_seconds, requests, rows_changed FROM integ.health_hours"
         " WHERE system_name = %s AND hour > now() - make_interval(hours => %s) ORDER BY hour, entity_type",
         (system_name, since_hours),
+    )
+
+
+def lag_hours(database: Database, system_name: str) -> list[dict[str, Any]]:
+    """How old the data was at the end of each of the last 24 hours, oldest first: at, entities, middle, worst (seconds), worst_entity."""
+    return _rows(
+        database,
+        "SELECT at, count(*)::int AS entities, percentile_cont(0.5) WITHIN GROUP (ORDER BY lag_seconds) AS middle,"
+        " max(lag_seconds) AS worst, (array_agg(entity_type ORDER BY lag_seconds DESC))[1] AS worst_entity"
+        " FROM integ.health_lag_hours WHERE system_name = %s GROUP BY at ORDER BY at",
+        (system_name,),
     )
 
 
@@ -238,12 +258,11 @@ def call_minutes(database: Database, system_name: str) -> list[dict[str, Any]]:
 
 
 def call_totals(database: Database, system_name: str) -> list[dict[str, Any]]:
-    """Calls of all that is kept, by resource and error_code: calls, seconds, waited, wire_bytes, buckets."""
+    """All calls that were ever noted, by resource and error_code: calls, seconds, waited, wire_bytes, buckets."""
     return _rows(
         database,
-        "SELECT resource, error_code, sum(calls)::bigint AS calls, sum(seconds) AS seconds, sum(waited) AS waited,"
-        " sum(wire_bytes)::bigint AS wire_bytes, integ.sum_buckets(buckets) AS buckets FROM integ.calls"
-        " WHERE system_name = %s GROUP BY resource, error_code ORDER BY resource, error_code",
+        "SELECT resource, error_code, calls, seconds, waited, wire_bytes, buckets FROM integ.call_totals"
+        " WHERE system_name = %s ORDER BY resource, error_code",
         (system_name,),
     )
 
@@ -256,7 +275,7 @@ def _webhooks(tx: Tx, system_name: str) -> dict[str, int]:
 
 
 def _all(tx: Tx, kind: type[T], view: str, system_name: str, order: str = "1") -> list[T]:
-    columns = ", ".join(field.name for field in fields(kind))  # type: ignore[arg-type] # our dataclasses
+    columns = ", ".join(one.name for one in fields(kind))  # type: ignore[arg-type] # our dataclasses
     statement = f"SELECT {columns} FROM integ.{view} WHERE system_name = %s ORDER BY {order}"
     return tx.cursor(row_factory=class_row(kind)).execute(statement.encode(), (system_name,)).fetchall()
 

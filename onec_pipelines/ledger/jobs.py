@@ -64,6 +64,17 @@ def start(database: Database, *, system_name: str, entity: str, job_type: str, r
     return int(row[0])
 
 
+def before_running(tx: Tx, entity: str, *, system_name: str) -> int:
+    """The number before the oldest job of the entity that is under way; beyond every number when none is."""
+    row = tx.execute(
+        "SELECT coalesce(min(id) - 1, 9223372036854775807) FROM integ.sync_jobs"
+        " WHERE system_name = %s AND entity_type = %s AND status = 'running'",
+        (system_name, entity),
+    ).fetchone()
+    assert row is not None  # noqa: S101 - an aggregate gives a row
+    return int(row[0])
+
+
 def progress(tx: Tx, job_id: int, *, processed: int, failed: int) -> None:
     """Add to the counts of a running job, in the transaction that did the work."""
     tx.execute(
@@ -110,9 +121,10 @@ def latest(database: Database, system_name: str) -> list[dict[str, Any]]:
     """The last job of each entity, for `onec status`."""
     with database.transaction() as connection:
         cursor = driver_connection(connection).execute(
-            "SELECT DISTINCT ON (entity_type) entity_type, job_type, status, started_at, completed_at,"
-            " items_processed, items_failed, error_message, metadata"
-            " FROM integ.sync_jobs WHERE system_name = %s ORDER BY entity_type, id DESC",
+            "SELECT j.entity_type, j.job_type, j.status, j.started_at, j.completed_at, j.items_processed, j.items_failed,"
+            " j.error_message, j.metadata FROM integ.known_entities k CROSS JOIN LATERAL (SELECT * FROM integ.sync_jobs n"
+            "  WHERE n.system_name = k.system_name AND n.entity_type = k.entity_type ORDER BY n.id DESC LIMIT 1) j"
+            " WHERE k.system_name = %s ORDER BY j.entity_type",
             (system_name,),
         )
         names = [column.name for column in cursor.description or ()]

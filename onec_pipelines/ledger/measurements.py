@@ -19,6 +19,8 @@ DAYS = 7
 """How many days back measurements count."""
 
 _LAST_RUNS = 60
+# Among so many of each entity they are looked for: a week and more of one every five minutes, so that the nightly ones are there too.
+_NEWEST_RUNS = 3_000
 _MOST_SLOW = 50
 
 
@@ -163,8 +165,10 @@ _CADENCES = (
 _DURATIONS = (
     "SELECT entity_type, coalesce(way, '') AS way, whole, array_agg(seconds ORDER BY id) AS seconds,"
     " array_agg(items_processed::bigint ORDER BY id) AS rows FROM ("
-    "SELECT *, row_number() OVER (PARTITION BY entity_type, way, whole ORDER BY id DESC) AS back FROM integ.health_runs"
-    " WHERE system_name = %(system)s AND confirms) AS run WHERE back <= %(runs)s GROUP BY entity_type, way, whole"
+    "SELECT r.*, row_number() OVER (PARTITION BY r.entity_type, way, whole ORDER BY r.id DESC) AS back"
+    " FROM integ.known_entities k CROSS JOIN LATERAL (SELECT * FROM integ.health_runs n WHERE n.system_name = k.system_name"
+    f" AND n.entity_type = k.entity_type AND n.confirms ORDER BY n.started_at DESC LIMIT {_NEWEST_RUNS}) r"
+    " WHERE k.system_name = %(system)s) AS run WHERE back <= %(runs)s GROUP BY entity_type, way, whole"
     " ORDER BY entity_type"
 )
 _SLOW = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -102,17 +102,26 @@ def write(tx: Tx, system_name: str, entity: str, mark: Mark) -> None:
     )
 
 
-def pending(tx: Tx, system_name: str, type_name: str, mark: Mark, *, limit: int) -> list[Pending]:
-    """The next entries of a type after a mark, in the order in which 1C sent them; of each object only its last one."""
+_PENDING = (
+    "SELECT e.packet_id, e.entry_no, e.key, e.kind, e.piece_no, e.starts_at, e.length, d.requested_at,"
+    " d.received_at, d.message_no FROM due d JOIN raw.packet_entries e ON e.packet_id = d.id"
+)
+
+
+def pending(
+    tx: Tx, system_name: str, type_name: str, mark: Mark, *, limit: int | None = None, every: bool = False
+) -> list[Pending]:
+    """The next entries of a type after a mark, in the order in which 1C sent them; of each object only its last one, or `every` one."""
+    last_only = (
+        " AND NOT EXISTS (SELECT FROM due l JOIN raw.packet_entries n ON n.packet_id = l.id"
+        " WHERE n.type_name = e.type_name AND n.key = e.key AND (n.packet_id, n.entry_no) > (e.packet_id, e.entry_no))"
+    )
     rows = tx.execute(
         "WITH due AS (SELECT p.id, p.requested_at, p.received_at, p.message_no FROM raw.packets p"
         " WHERE p.system_name = %s AND p.plan = %s AND p.node_ref = %s AND p.epoch = %s AND p.id >= %s)"
-        " SELECT e.packet_id, e.entry_no, e.key, e.kind, e.piece_no, e.starts_at, e.length, d.requested_at,"
-        " d.received_at, d.message_no FROM due d JOIN raw.packet_entries e ON e.packet_id = d.id"
-        " WHERE e.type_name = %s AND (e.packet_id, e.entry_no) > (%s, %s) AND NOT EXISTS (SELECT FROM due l"
-        " JOIN raw.packet_entries n ON n.packet_id = l.id WHERE n.type_name = e.type_name AND n.key = e.key"
-        " AND (n.packet_id, n.entry_no) > (e.packet_id, e.entry_no))"
-        " ORDER BY e.packet_id, e.entry_no LIMIT %s",
+        f" {_PENDING} WHERE e.type_name = %s AND (e.packet_id, e.entry_no) > (%s, %s)"
+        f"{'' if every else last_only}"
+        " ORDER BY e.packet_id, e.entry_no LIMIT %s".encode(),
         (
             system_name,
             mark.node.plan,
@@ -126,6 +135,49 @@ def pending(tx: Tx, system_name: str, type_name: str, mark: Mark, *, limit: int)
         ),
     )
     return [Pending(**dict(zip(Pending.__annotations__, row, strict=True))) for row in rows]
+
+
+def before(tx: Tx, system_name: str, type_name: str, mark: Mark, keys: Sequence[str]) -> list[Pending]:
+    """Of each of these keys the last entry up to the mark, as far as its packet is still kept."""
+    rows = tx.execute(
+        "WITH due AS (SELECT p.id, p.requested_at, p.received_at, p.message_no FROM raw.packets p"
+        " WHERE p.system_name = %s AND p.plan = %s AND p.node_ref = %s AND p.epoch = %s AND p.id <= %s),"
+        f" found AS ({_PENDING} WHERE e.type_name = %s AND e.key = ANY(%s) AND (e.packet_id, e.entry_no) <= (%s, %s))"
+        " SELECT * FROM (SELECT DISTINCT ON (key) * FROM found ORDER BY key, packet_id DESC, entry_no DESC) f"
+        " ORDER BY packet_id, entry_no".encode(),
+        (
+            system_name,
+            mark.node.plan,
+            mark.node.node_ref,
+            mark.node.epoch,
+            mark.packet_id,
+            type_name,
+            list(keys),
+            mark.packet_id,
+            mark.entry_no,
+        ),
+    )
+    return [Pending(**dict(zip(Pending.__annotations__, row, strict=True))) for row in rows]
+
+
+def kept_since(tx: Tx, system_name: str, node: NodeState) -> datetime:
+    """Since when every packet of the node's epoch is kept: older ones are removed in time."""
+    row = tx.execute(
+        "SELECT CASE WHEN clock_timestamp() < %s + interval '1 day' THEN %s ELSE coalesce(min(requested_at), %s) END"
+        " FROM raw.packets WHERE system_name = %s AND plan = %s AND node_ref = %s AND epoch = %s",
+        (node.epoch_at, node.epoch_at, node.epoch_at, system_name, node.plan, node.node_ref, node.epoch),
+    ).fetchone()
+    return node.epoch_at if row is None else row[0]
+
+
+def written_by(tx: Tx, entity: Entity, field: str, recorders: Sequence[str], *, system_name: str) -> set[str]:
+    """Values of a field in the live rows that these documents have written."""
+    rows = tx.execute(
+        f"SELECT DISTINCT t.{field}::text FROM {entity.clean_table} t WHERE t.system_name = %s"
+        f" AND t.recorder_ref = ANY(%s::uuid[]) AND t.deleted_at IS NULL AND t.{field} IS NOT NULL".encode(),
+        (system_name, list(recorders)),
+    )
+    return {key for (key,) in rows}
 
 
 def count_pending(tx: Tx, system_name: str, type_name: str, mark: Mark) -> int:
@@ -146,6 +198,20 @@ def count_pending(tx: Tx, system_name: str, type_name: str, mark: Mark) -> int:
         ),
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+def newest(tx: Tx, system_name: str, mark: Mark) -> Mark:
+    """The mark behind everything that is staged now."""
+    row = tx.execute(
+        "SELECT e.packet_id, e.entry_no FROM raw.packet_entries e WHERE e.packet_id = %s"
+        " ORDER BY e.entry_no DESC LIMIT 1",
+        (newest_packet(tx, system_name, mark.node),),
+    ).fetchone()
+    return (
+        mark
+        if row is None or row <= (mark.packet_id, mark.entry_no)
+        else replace(mark, packet_id=row[0], entry_no=row[1])
+    )
 
 
 def newest_packet(tx: Tx, system_name: str, node: NodeState) -> int:
@@ -174,13 +240,17 @@ def written_since(
 def missed(
     tx: Tx, entity: Entity, type_name: str, node: NodeState, *, system_name: str, job_id: int, since: datetime
 ) -> tuple[int, bool]:
-    """Objects that a whole reading wrote and that no packet since a moment names; and whether any packet ever held this type."""
+    """Objects that a whole reading wrote and that no packet since a moment names; and whether any packet ever held this type.
+
+    Rows of a register are not named one by one: any record set of it will do.
+    """
     values = (system_name, node.plan, node.node_ref)
+    same_key = " AND e.key = t.row_key::text" if entity.key == ("ref",) else ""
     row = tx.execute(
         f"SELECT count(*) FROM {entity.clean_table} t WHERE t.system_name = %s AND t.changed_in = %s"
         " AND NOT EXISTS (SELECT FROM raw.packet_entries e JOIN raw.packets p ON p.id = e.packet_id"
         " WHERE (p.system_name, p.plan, p.node_ref) = (%s, %s, %s) AND p.received_at >= %s AND e.type_name = %s"
-        " AND e.key = t.row_key::text)".encode(),
+        f"{same_key})".encode(),
         (system_name, job_id, *values, since, type_name),
     ).fetchone()
     ever = tx.execute(

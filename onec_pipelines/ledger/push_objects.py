@@ -17,7 +17,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from onec_pipelines.db.engine import Database, driver_connection
-from onec_pipelines.errors import RetryLater
+from onec_pipelines.errors import RetryLater, Stop
 from onec_pipelines.ledger import audit, state
 
 Tx = psycopg.Connection[Any]
@@ -66,6 +66,23 @@ def subject_lock(database: Database, system_name: str, subject: str) -> Iterator
                 remedy="Nothing: it is tried again by itself.",
             )
         yield
+
+
+def print_key(database: Database) -> bytes:
+    """The secret under which this installation remembers personal values."""
+    with database.transaction() as connection:
+        row = (
+            driver_connection(connection)
+            .execute("SELECT value FROM integ.secrets WHERE name = 'print_key'")
+            .fetchone()
+        )
+    if row is None:
+        raise Stop(
+            "the secret that keys what is remembered of personal values is gone from integ.secrets",
+            code="PUSH_NO_SECRET",
+            remedy="Put the row `print_key` back from a backup. A new one makes every change a conflict for a person to decide.",
+        )
+    return bytes(row[0])
 
 
 def find(database: Database, system_name: str, outgoing: str, subject_id: int) -> PushObject | None:

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from onec_pipelines.db import shop_sql
-from onec_pipelines.ledger import clean_rows, state
+from onec_pipelines.ledger import clean_rows, jobs, state
 from onec_pipelines.spec import Entity, Target
 
 Tx = psycopg.Connection[Any]
@@ -47,19 +47,22 @@ def merge(
 ) -> Merged:
     """Bring the shop's table to what clean says.
 
-    Looks only at rows that changed since the last merge, wait for an object that has come, or, when a table
-    behind the joins changed, at all. `examine` sees the merge source before anything of the shop is written; what it raises comes out, and
+    Looks only at rows that changed since the last merge, wait for an object that has come, or are made with a row behind the joins
+    that changed. `examine` sees the merge source before anything of the shop is written; what it raises comes out, and
     the transaction must then be rolled back.
     """
     mark = _mark(tx, entity, system_name)
     reads = _reads(tx, entity, system_name)
     through = clean_rows.newest_change(tx, entity.clean_table, system_name=system_name)
-    full = everything or mark["reads"] != reads
+    elsewhere = [name for name, newest in reads.items() if mark["reads"].get(name) != newest]
+    known = shop_sql.links(entity).keys() & mark["reads"].keys()
+    full = everything or not mark["through"] or not known.issuperset(elsewhere)
     values = {"system_name": system_name, "since": mark["through"]}
+    values |= {f"since_{name}": mark["reads"][name] for name in elsewhere if not full}
     ids_new = assign_ids(tx, entity, system_name=system_name, everything=full)
     if ids_new > _MANY_ROWS or through > mark["through"] == 0:
         _tell_planner(tx, entity)
-    tx.execute(shop_sql.create_source(entity, everything=full).encode(), values)
+    tx.execute(shop_sql.create_source(entity, everything=full, changed=elsewhere).encode(), values)
     tx.execute(f"ANALYZE {shop_sql.SOURCE}".encode())
     examine(tx)
     _note_references(tx, entity, values)
@@ -99,9 +102,14 @@ def _mark(tx: Tx, entity: Entity, system_name: str) -> dict[str, Any]:
 
 
 def _reads(tx: Tx, entity: Entity, system_name: str) -> dict[str, int]:
+    """Entity behind the joins → the newest job whose changes are all there: a job under way has more to come under its number."""
     names = {*entity.target.reads, *(name for child in entity.target.children for name in child.reads)}
     return {
-        name: clean_rows.newest_change(tx, f"clean.{name}", system_name=system_name) for name in sorted(names)
+        name: min(
+            clean_rows.newest_change(tx, f"clean.{name}", system_name=system_name),
+            jobs.before_running(tx, name, system_name=system_name),
+        )
+        for name in sorted(names)
     }
 
 

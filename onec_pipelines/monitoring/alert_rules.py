@@ -1,6 +1,6 @@
 """What of the ledger's facts is worth an alert: one short rule a kind. Each is about a state, so that its end is seen as well as its begin.
 
-Who is told and how often is `ledger/alerts.py`; failed runs, checks and freshness come from Dagster (`defs/alert_events.py`).
+Who is told and how often is `ledger/alerts.py`; failed runs and checks come from Dagster (`defs/alert_events.py`).
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any
 import psycopg
 
 from onec_pipelines.entities import BY_NAME
-from onec_pipelines.ledger import alert_deliveries, alert_facts
+from onec_pipelines.ledger import alert_deliveries, alert_facts, health, schedules
 from onec_pipelines.ledger.alerts import Finding
 from onec_pipelines.ledger.controls import quiet_hours
 from onec_pipelines.ledger.workers import ALIVE_SECONDS
 from onec_pipelines.monitoring.alert_schema import schema_changes
+from onec_pipelines.monitoring.health import is_late
 from onec_pipelines.onec.links import deep_link
 from onec_pipelines.remedies import Severity, catalogue
 from onec_pipelines.settings import Settings
@@ -224,8 +225,7 @@ def _quarantine(look: Look) -> Iterator[Finding]:
 
 
 def _worker(look: Look) -> Iterator[Finding]:
-    state = alert_facts.throttle(look.tx, look.system) or {}
-    if state.get("is_paused") or state.get("breaker", "closed") != "closed" or _is_quiet(look):
+    if _is_left_in_peace(look):
         return
     row = alert_facts.waiting_items(
         look.tx, look.system, minutes=look.settings.alert_waiting_minutes, alive_seconds=ALIVE_SECONDS
@@ -240,6 +240,37 @@ def _worker(look: Look) -> Iterator[Finding]:
             rows=row["rows"],
             items=", ".join(row["kinds"]),
         )
+
+
+def _freshness(look: Look) -> Iterator[Finding]:
+    """One alert for all that is late: a daemon that stands still makes everything old together."""
+    if _is_left_in_peace(look):
+        return
+    running = schedules.running(look.tx)
+    late = (
+        [one for one in health.entities(look.tx, look.system) if is_late(one, running, look.now)]
+        if running
+        else []
+    )
+    if late:
+        oldest = min(late, key=lambda one: one.confirmed_at or look.now)
+        yield _finding(
+            "freshness",
+            "assets",
+            "FRESHNESS_MISSED",
+            oldest.confirmed_at,
+            severity_of("FRESHNESS_MISSED"),
+            assets=sorted(one.entity_type for one in late),
+            rows=len(late),
+            items="entities",
+            asset=f"shop/{oldest.entity_type}",
+        )
+
+
+def _is_left_in_peace(look: Look) -> bool:
+    """Whether 1C is not called on purpose or for a reason that has an alert of its own."""
+    state = alert_facts.throttle(look.tx, look.system) or {}
+    return bool(state.get("is_paused") or state.get("breaker", "closed") != "closed" or _is_quiet(look))
 
 
 def _held(look: Look) -> Iterator[Finding]:
@@ -261,16 +292,18 @@ def _held(look: Look) -> Iterator[Finding]:
 def _skew(look: Look) -> Iterator[Finding]:
     row = alert_facts.clock_skew(look.tx, look.system, seconds=look.settings.alert_skew_seconds)
     refused = alert_facts.refused_for_time(look.tx, look.system)
-    if row or refused:
+    seen = alert_facts.skew_that_the_doctor_saw(look.tx, look.system) or {}
+    if row or refused or seen:
         yield _finding(
             "clock_skew",
             look.system,
             "CLOCK_SKEW",
-            row["since"] if row else look.now,
+            row["since"] if row else seen.get("since", look.now),
             Severity.WARNING,
             seconds=round(row["skew"]) if row else None,
             rows=refused or None,
             items="refused webhooks" if refused else None,
+            message=seen.get("saw"),
         )
 
 
@@ -358,6 +391,7 @@ RULES: tuple[Callable[[Look], Iterator[Finding]], ...] = (
     _stuck_jobs,
     _quarantine,
     _worker,
+    _freshness,
     _held,
     _skew,
     _reconciliation,

@@ -164,7 +164,7 @@ class Alerting:
 def style_of(settings: Settings) -> Style:
     """How notices are written, by the settings."""
     return Style(
-        language=settings.alert_language,
+        language=settings.notice_language,
         zone=settings.zone if settings.timezone else ZoneInfo("UTC"),
         dagster_url=settings.dagster_url,
     )

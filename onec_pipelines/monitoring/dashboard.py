@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,10 +15,11 @@ from markupsafe import Markup
 from onec_pipelines.db.engine import Database
 from onec_pipelines.entities import BY_NAME
 from onec_pipelines.ledger import health as figures
-from onec_pipelines.ledger import measurements
+from onec_pipelines.ledger import measurements, quality
 from onec_pipelines.ledger.health import AlertHealth, EntityHealth, Health
 from onec_pipelines.monitoring import charts, words
 from onec_pipelines.monitoring.advice import Advice, advise
+from onec_pipelines.monitoring.audit_pages import address_of
 from onec_pipelines.monitoring.health import Policy, Reason, is_stale, level, reasons_of
 from onec_pipelines.monitoring.words import Language
 from onec_pipelines.remedies import remedy_of
@@ -39,8 +41,8 @@ class View:
     max_sessions: int
 
 
-def page(database: Database, system_name: str, view: View) -> str:
-    """The whole page as HTML. Raises what the database raises."""
+def page(database: Database, system_name: str, view: View, *, home: Path) -> str:
+    """The whole page as HTML; `home` holds the Data Docs of audits. Raises what the database raises."""
     found = figures.read(database, system_name)
     measured = measurements.read(database, system_name)
     reasons = reasons_of(found, view.policy)
@@ -61,8 +63,10 @@ def page(database: Database, system_name: str, view: View) -> str:
             reasons=[_told(reason, view.language) for reason in reasons],
             alerts=[_alert(alert, view.language) for alert in found.alerts],
             entities=[
-                _entity(one, view, _line(measured.durations, one.entity_type))
-                for one in sorted(found.entities, key=lambda one: (not _is_bad(one, view), one.entity_type))
+                _entity(one, found, view, _line(measured.durations, one.entity_type))
+                for one in sorted(
+                    found.entities, key=lambda one: (not _is_bad(one, found, view), one.entity_type)
+                )
             ],
             tiles=_tiles(found),
             charts=_charts(database, system_name, found, view),
@@ -74,6 +78,7 @@ def page(database: Database, system_name: str, view: View) -> str:
             ),
             quarantine=[(_title(one.entity_type, view.language), one) for one in found.quarantine],
             approvals=[(_title(one.entity_type, view.language), one) for one in found.approvals],
+            audit=_audit(database, system_name, home),
             broken=[_title(name, view.language) for name in found.schema.broken_entities]
             if found.schema
             else [],
@@ -146,17 +151,17 @@ def _title(entity: str, language: Language) -> str:
     return known.title_ru if known is not None and language == "ru" else entity
 
 
-def _entity(one: EntityHealth, view: View, line: str) -> dict[str, Any]:
+def _entity(one: EntityHealth, found: Health, view: View, line: str) -> dict[str, Any]:
     return {
         "name": _title(one.entity_type, view.language),
         "run": one,
-        "stale": is_stale(one, view.policy),
+        "stale": is_stale(one, found, view.policy),
         "line": line,
     }
 
 
-def _is_bad(one: EntityHealth, view: View) -> bool:
-    return one.status in {"failed", "abandoned", "held"} or is_stale(one, view.policy)
+def _is_bad(one: EntityHealth, found: Health, view: View) -> bool:
+    return one.status in {"failed", "abandoned", "held"} or is_stale(one, found, view.policy)
 
 
 def _line(durations: list[measurements.Durations], entity: str) -> str:
@@ -191,7 +196,7 @@ def _lags(found: Health, view: View) -> list[dict[str, Any]]:
             "name": _title(one.entity_type, view.language),
             "seconds": one.lag_seconds,
             "width": round((one.lag_seconds or 0.0) / top * 100, 1),
-            "stale": is_stale(one, view.policy),
+            "stale": is_stale(one, found, view.policy),
         }
         for one in known
     ]
@@ -229,6 +234,7 @@ def _charts(database: Database, system_name: str, found: Health, view: View) -> 
             labels=labels,
             least_top=10.0,
         ),
+        "ages": _lag_hours(database, system_name, view, now=found.now, labels=labels),
         "calls": charts.bars(
             moments,
             {at: float(row["errors"]) for at, row in minutes.items()},
@@ -240,6 +246,33 @@ def _charts(database: Database, system_name: str, found: Health, view: View) -> 
             labels=labels,
         ),
     }
+
+
+def _audit(database: Database, system_name: str, home: Path) -> dict[str, Any] | None:
+    """The latest audit of the shop's tables; its pages only where they are on this machine."""
+    run = quality.latest(database, system_name)
+    if run is None:
+        return None
+    return {"run": run, "address": address_of(home, run.docs)}
+
+
+def _lag_hours(
+    database: Database, system_name: str, view: View, *, now: datetime, labels: list[str]
+) -> charts.Chart:
+    """How old the data was at the end of each of the last hours, in hours: the middle entity and the worst one, which its tooltip names."""
+    rows = {row["at"]: row for row in figures.lag_hours(database, system_name)}
+    hours = charts.steps(now, hours=24, minutes=60)
+    return charts.bars(
+        hours,
+        {at: row["middle"] / 3600 for at, row in rows.items()},
+        {at: row["worst"] / 3600 for at, row in rows.items()},
+        texts={
+            at: f"{at.astimezone(view.zone):%H:%M}: {words.span(row['middle'], view.language)},"
+            f" {_title(row['worst_entity'], view.language)} {words.span(row['worst'], view.language)}"
+            for at, row in rows.items()
+        },
+        labels=labels,
+    )
 
 
 def _percent(one: Mapping[str, float]) -> float:

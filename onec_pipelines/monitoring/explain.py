@@ -15,15 +15,20 @@ from uuid import UUID
 from onec_pipelines.db.engine import Database, driver_connection
 from onec_pipelines.errors import Stop
 from onec_pipelines.ledger import explain as kept
+from onec_pipelines.ledger import packets
 from onec_pipelines.ledger.explain import PageSeen
 from onec_pipelines.ledger.raw_pages import PageMark
 from onec_pipelines.monitoring.mapping import promise
+from onec_pipelines.onec.decode import decode_rows
 from onec_pipelines.onec.values import ZERO_GUID
 from onec_pipelines.spec import Column, Entity, Field
 from onec_pipelines.steps import feeds, replay
 from onec_pipelines.steps.masking import masked_columns, shown
+from onec_pipelines.steps.packets import own_rows
 
 Document = dict[str, Any]
+Reading = tuple[PageSeen, Mapping[str, str], Mapping[str, Any]]
+"""A stored page that has the row, wire name by field, and the values as they came by field."""
 _PAGES = 20
 
 
@@ -75,7 +80,13 @@ def find(
 
 
 def explain(
-    database: Database, entity: Entity, key: str, *, system_name: str, show_pii: bool = False
+    database: Database,
+    entities: Mapping[str, Entity],
+    entity: Entity,
+    key: str,
+    *,
+    system_name: str,
+    show_pii: bool = False,
 ) -> Document:
     """Everything that is known of a row and its values, as JSON-able data; personal data masked unless `show_pii`."""
     with database.transaction() as connection:
@@ -93,22 +104,27 @@ def explain(
             "clean": {n: clean[n] for n in ("changed_at", "deleted_at", "deleted_why")} if clean else None,
             "in_shop": shop is not None,
             "job": kept.job(tx, changed_in),
-            "quarantine": kept.quarantine(tx, system_name, entity, key),
-            "unresolved": kept.unresolved(tx, system_name, entity, key),
-            "deletions": kept.deletions(tx, system_name, entity, key),
-            "forgotten": kept.forgotten(tx, system_name, entity, key),
-            "packets": [p for r in entity.source.resources for p in kept.packets(tx, system_name, r, key)],
+            **kept.noted(tx, system_name, entity, key),
         }
+        entries = kept.packets(tx, system_name, entity, key)
+        names = kept.names_of(tx, _pointed_at(entities, entity, shop or {}, show_pii=show_pii))
         pages = kept.pages_naming(
             tx, system_name, entity, _text_of(entity, clean, key), first_job=changed_in, limit=_PAGES
         )
     seen = _readings(database, entity, pages, clean or {"ref": key}, system_name=system_name)
     wires, row = seen[-1][1:] if seen else ({}, {})
     document["values"] = [
-        _value(entity, column, shop or {}, clean or {}, (wires, row), show_pii=show_pii)
+        {
+            **_value(entity, column, shop or {}, clean or {}, (wires, row), show_pii=show_pii),
+            "called": names.get(column.name),
+        }
         for column in entity.target.columns
     ]
     document["page"] = _told(seen[-1][0]) if seen else None
+    document["packets"] = [
+        _packet(database, entity, entry, seen, system_name=system_name, show_pii=show_pii)
+        for entry in entries
+    ]
     document["history"] = _history(entity, seen, show_pii=show_pii)
     return document
 
@@ -132,9 +148,9 @@ def _readings(
     clean: Mapping[str, Any],
     *,
     system_name: str,
-) -> list[tuple[PageSeen, Mapping[str, str], Mapping[str, Any]]]:
+) -> list[Reading]:
     """Of each page that has the row, oldest first: the page, wire name by field, and the values as they came by field."""
-    found: list[tuple[PageSeen, Mapping[str, str], Mapping[str, Any]]] = []
+    found: list[Reading] = []
     for page in sorted(pages, key=lambda p: p.id):
         marks = [PageMark(id=page.id, plan=page.plan)]
         for stored in replay.planned(database, entity, marks, system_name=system_name):
@@ -185,6 +201,19 @@ def _value(
     }
 
 
+def _pointed_at(
+    entities: Mapping[str, Entity], entity: Entity, shop: Mapping[str, Any], *, show_pii: bool
+) -> dict[str, tuple[Entity, int]]:
+    """The rows that the shop's row points to, by column; not those whose names are personal."""
+    found = {}
+    for column in entity.target.columns:
+        target = entities.get(column.entity or _target_of(entity, column)) if column.reference else None
+        is_hidden = target is not None and "name" in masked_columns(target) and not show_pii
+        if target is not None and not is_hidden and isinstance(shop.get(column.name), int):
+            found[column.name] = (target, int(shop[column.name]))
+    return found
+
+
 def _target_of(entity: Entity, column: Column) -> str:
     return entity.field(column.reference or "").references or "another entity"
 
@@ -215,23 +244,58 @@ def _told(page: PageSeen) -> Document:
 
 def _history(
     entity: Entity,
-    seen: Sequence[tuple[PageSeen, Mapping[str, str], Mapping[str, Any]]],
+    seen: Sequence[Reading],
     *,
     show_pii: bool,
 ) -> list[Document]:
     """What became of the values from one stored page to the next, newest first; pages that say the same are left out."""
-    personal = {field.name for field in entity.fields if field.pii}
     found: list[Document] = []
     for (_, _, before), (page, wires, after) in pairwise(seen):
-        changes = [
-            {
-                "onec": wires.get(name, name),
-                "before": shown(before.get(name), is_masked=name in personal and not show_pii),
-                "after": shown(value, is_masked=name in personal and not show_pii),
-            }
-            for name, value in after.items()
-            if name in before and before[name] != value
-        ]
-        if changes:
+        if changes := _changes(entity, wires, before, after, show_pii=show_pii):
             found.append({**_told(page), "changes": changes})
     return found[::-1]
+
+
+def _packet(
+    database: Database,
+    entity: Entity,
+    entry: Mapping[str, Any],
+    seen: Sequence[Reading],
+    *,
+    system_name: str,
+    show_pii: bool,
+) -> Document:
+    """An entry of a packet, and what it says otherwise than the newest stored page; `changes` is None when it cannot be read."""
+    told = {n: entry[n] for n in ("packet_id", "message_no", "received_at", "kind", "applied", "sha256")}
+    if entry["kind"] != "entry" or not seen:
+        return {**told, "changes": None}
+    page, wires, newest = seen[-1]
+    (stored, *_) = replay.planned(
+        database, entity, [PageMark(id=page.id, plan=page.plan)], system_name=system_name
+    )
+    with database.transaction() as connection:
+        place = (entry["piece_no"], entry["starts_at"], entry["length"])
+        head, body, _ = packets.read_entries(driver_connection(connection), entry["packet_id"], [place])
+    decoded = decode_rows(own_rows(head, [body], [str(entry["key"])], stored.plan)[0], stored.plan.shape)
+    says = next(iter(_rows(decoded.columns, decoded.row_count)), {})
+    return {**told, "changes": _changes(entity, wires, newest, says, show_pii=show_pii)}
+
+
+def _changes(
+    entity: Entity,
+    wires: Mapping[str, str],
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    *,
+    show_pii: bool,
+) -> list[Document]:
+    personal = {field.name for field in entity.fields if field.pii and not show_pii}
+    return [
+        {
+            "onec": wires.get(name, name),
+            "before": shown(before[name], is_masked=name in personal),
+            "after": shown(value, is_masked=name in personal),
+        }
+        for name, value in after.items()
+        if name in before and before[name] != value
+    ]

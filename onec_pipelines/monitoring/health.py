@@ -5,15 +5,18 @@ A reason has a code of the catalogue of remedies, so that the dashboard, `/healt
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from onec_pipelines.db.engine import Database
+from onec_pipelines.entities import BY_NAME
 from onec_pipelines.errors import PipelineError
 from onec_pipelines.ledger import health
 from onec_pipelines.ledger.health import EntityHealth, Health
-from onec_pipelines.remedies import remedy_of
+from onec_pipelines.monitoring.expectations.cadence import watch_of
+from onec_pipelines.remedies import Language, advise
 
 Level = Literal["ok", "degraded", "down"]
 
@@ -25,7 +28,8 @@ FAILURES_IN_A_ROW = 3
 class Policy:
     """What still counts as healthy, in seconds."""
 
-    stale_seconds: float = 26 * 3600.0
+    stale_seconds: float | None = None
+    """The same for every entity, whoever syncs it; None: as old as the schedules that run promise (`expectations/cadence.py`)."""
     due_seconds: float = 900.0
     stuck_seconds: float = 6 * 3600.0
 
@@ -65,15 +69,15 @@ def read_or_reason(database: Database, system_name: str) -> Health | Reason:
         return Reason(code=known, down=True, entity="", figures={})
 
 
-def as_document(reason: Reason) -> dict[str, Any]:
+def as_document(reason: Reason, language: Language = "en") -> dict[str, Any]:
     """A reason for a script: code, level, entity, figures, and the catalogue's title and remedy."""
-    entry = remedy_of(reason.code)
+    words = advise(reason.code, language)
     return {
         "code": reason.code,
         "level": "down" if reason.down else "degraded",
         **({"entity": reason.entity} if reason.entity else {}),
         **reason.figures,
-        **({"title": entry.en.title, "remedy": entry.en.remedy} if entry else {}),
+        **({"title": words.title, "remedy": words.remedy} if words else {}),
     }
 
 
@@ -130,7 +134,7 @@ def _of_entities(found: Health, policy: Policy) -> Iterator[Reason]:
                 entity=entity.entity_type,
                 figures={"in_a_row": entity.failures_in_a_row, "cause": entity.error_code},
             )
-        if is_stale(entity, policy):
+        if is_stale(entity, found, policy):
             yield Reason(
                 code="FRESHNESS_MISSED",
                 down=False,
@@ -164,9 +168,21 @@ def _of_changes(found: Health) -> Iterator[Reason]:
             )
 
 
-def is_stale(entity: EntityHealth, policy: Policy) -> bool:
+def is_stale(entity: EntityHealth, found: Health, policy: Policy) -> bool:
     """Whether its newest confirmed state is too old. One that was never confirmed is judged by its runs alone."""
-    return entity.lag_seconds is not None and entity.lag_seconds > policy.stale_seconds
+    if policy.stale_seconds is not None:
+        return entity.lag_seconds is not None and entity.lag_seconds > policy.stale_seconds
+    return is_late(entity, found.schedules, found.now)
+
+
+def is_late(entity: EntityHealth, schedules: Mapping[str, datetime], now: datetime) -> bool:
+    """Whether a schedule that runs should have confirmed it by now. A schedule that was just switched on gets its time first."""
+    known = BY_NAME.get(entity.entity_type)
+    watch = watch_of(known, schedules) if known is not None else None
+    # What this release does not have is not late.
+    if watch is None or entity.confirmed_at is None or entity.status == "skipped":
+        return False
+    return now - max(entity.confirmed_at, watch.since) > watch.age.fail
 
 
 def _iso(moment: Any) -> str | None:

@@ -31,6 +31,7 @@ def open_site(settings: Settings, database_url: str) -> Iterator[Site]:
             database,
             system_name=settings.system,
             token=settings.dashboard_token.get_secret_value(),
+            home=settings.home,
             view=View(
                 language="en",
                 zone=settings.zone if settings.timezone else ZoneInfo("UTC"),
@@ -43,7 +44,7 @@ def open_site(settings: Settings, database_url: str) -> Iterator[Site]:
 
 def policy_of(settings: Settings) -> Policy:
     """What counts as healthy by the settings."""
-    return Policy(stale_seconds=settings.stale_hours * 3600)
+    return Policy(stale_seconds=settings.stale_hours * 3600 or None)
 
 
 def hosts_for(host: str, token: str, *, others_reach_it: bool = False) -> tuple[str, ...]:

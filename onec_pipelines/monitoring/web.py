@@ -1,6 +1,7 @@
-"""`/dashboard`, `/health…` and `/metrics` as a web application that only reads. Figures come from the views, words from the catalogues.
+"""`/dashboard`, `/audits/`, `/health…` and `/metrics` as a web application that only reads.
 
-Without a token it answers only to names of this machine, so that a web page elsewhere cannot read it through a name that leads here.
+Figures come from the views, words from the catalogues. Without a token it answers only to names of this machine, so that a web page
+elsewhere cannot read it through a name that leads here.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import binascii
 import json
 import secrets
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -24,7 +26,9 @@ from onec_pipelines.db.engine import Database
 from onec_pipelines.errors import PipelineError
 from onec_pipelines.ledger import health as figures
 from onec_pipelines.monitoring import dashboard, metrics, words
+from onec_pipelines.monitoring.audit_pages import page_of
 from onec_pipelines.monitoring.dashboard import View
+from onec_pipelines.monitoring.expectations.data_docs import PREFIX
 from onec_pipelines.monitoring.health import Policy, Reason, as_document, level, read_or_reason, reasons_of
 
 LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")
@@ -34,11 +38,15 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
+# Great Expectations' pages have styles and pictures of their own beside them, and no script that they need.
+_DOCS_POLICY = (
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+)
 _ASK = {"www-authenticate": 'Basic realm="onec", charset="UTF-8"', **_HEADERS}
 
 
 class Site:
-    """The pages of one base. `token` empty: no login."""
+    """The pages of one base. `token` empty: no login; `home` holds the Data Docs of audits."""
 
     def __init__(
         self,
@@ -46,8 +54,10 @@ class Site:
         *,
         system_name: str,
         view: View,
+        home: Path,
         token: str = "",
     ) -> None:
+        self._home = home
         self._database = database
         self._system_name = system_name
         self._view = view
@@ -62,6 +72,8 @@ class Site:
         """The routes; without `/health` itself for an application that has its own."""
         found = [
             Route("/dashboard", self._dashboard, methods=["GET"]),
+            Route(f"/{PREFIX}", _to_audits, methods=["GET"]),
+            Route(f"/{PREFIX}/{{asked:path}}", self._audit, methods=["GET"]),
             Route("/metrics", self._metrics, methods=["GET"]),
             Route("/health/live", self._live, methods=["GET"]),
             Route("/health/ready", self._ready, methods=["GET"]),
@@ -103,6 +115,18 @@ class Site:
         }
         return Response(text, status, headers)
 
+    async def _audit(self, request: Request) -> Response:
+        if not self._may(request):
+            return Response(b"", 401, _ASK)
+        found = await run_in_threadpool(page_of, self._home, request.path_params["asked"])
+        if found is None:
+            return Response(
+                "There is no such page.", 404, {**_HEADERS, "content-type": "text/plain; charset=utf-8"}
+            )
+        file, kind = found
+        headers = {**_HEADERS, "content-type": kind, "content-security-policy": _DOCS_POLICY}
+        return Response(await run_in_threadpool(file.read_bytes), 200, headers)
+
     def _page(self, language: words.Language) -> tuple[str, int]:
         view = View(
             language=language,
@@ -112,7 +136,7 @@ class Site:
             max_sessions=self._view.max_sessions,
         )
         try:
-            return dashboard.page(self._database, self._system_name, view), 200
+            return dashboard.page(self._database, self._system_name, view, home=self._home), 200
         except PipelineError as error:
             code = "MIGRATIONS_PENDING" if error.code == "DB_SCHEMA" else error.code
             return dashboard.failure_page(Reason(code=code, down=True, entity="", figures={}), language), 503
@@ -163,6 +187,10 @@ def _password(encoded: str) -> str:
         return base64.b64decode(encoded, validate=True).decode().partition(":")[2]
     except (binascii.Error, UnicodeDecodeError):
         return ""
+
+
+async def _to_audits(_request: Request) -> Response:
+    return RedirectResponse(f"/{PREFIX}/", 307)
 
 
 async def _to_dashboard(_request: Request) -> Response:

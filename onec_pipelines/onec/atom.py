@@ -172,10 +172,11 @@ def _value(frame: _Frame) -> Any:
         return frame.items
     if frame.fields is not None:
         return frame.fields
-    return _scalar("".join(frame.texts), frame.edm_type)
+    return scalar("".join(frame.texts), frame.edm_type)
 
 
-def _scalar(text: str, edm_type: str) -> Any:
+def scalar(text: str, edm_type: str) -> Any:
+    """A value of this Edm type; what does not fit it stays a text, so that the validation names it."""
     if edm_type == "Edm.Boolean":
         return {"true": True, "false": False}.get(text, text)
     if edm_type in _SMALL_INTEGERS and re.fullmatch(r"-?[0-9]{1,10}", text):

@@ -16,6 +16,7 @@ import phonenumbers
 from phonenumbers import Leniency, PhoneNumber, PhoneNumberFormat, PhoneNumberMatcher, ValidationResult
 
 from onec_pipelines.errors import Stop
+from onec_pipelines.onec.contact_fields import parts_of_fields
 
 _EMAIL = re.compile(r"[^\s@,;:<>()\[\]\"'«»|/\\]{1,64}@(?:[\w-]{1,63}\.)+[^\W\d_][\w-]{1,62}")
 _DIGITS = re.compile(r"\d")
@@ -56,14 +57,15 @@ def extension(text: str) -> str | None:
 
 
 def address_parts(text: str) -> dict[str, str] | None:
-    """Parts of an address that `Значение` holds as JSON: country, postcode, region, district, city, street, house, flat.
+    """Parts of an address: country, postcode, region, district, city, street, house, flat.
 
-    None when it is no JSON of an address. Names carry their kind as 1C writes it: `Типанова ул`.
+    `Значение` holds them as JSON, `ЗначенияПолей` of older releases as XML or lines. None when it is no address.
+    Names carry their kind as 1C writes it: `Типанова ул`.
     """
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        return None
+        return parts_of_fields(text)
     if not isinstance(value, dict) or value.get("type", "Адрес") != "Адрес":
         return None
     parts = {

@@ -21,6 +21,8 @@ from onec_pipelines.onec.query import SetQuery
 
 __all__ = ["Completeness", "PageCursor", "PagePolicy", "PageRows", "PagedRead", "RawPage", "read_pages"]
 
+Instead = Callable[[SetQuery, PipelineError], tuple[Answer, PageRows] | None]
+"""What takes the place of a page that 1C cannot give, or None: then its error ends the read."""
 _ASK_FOR_LESS = frozenset({"ONEC_OUT_OF_MEMORY", "ONEC_TIMEOUT", "ONEC_TOO_LARGE"})
 _PATIENCE = 3  # full pages in a row without a new key; looks at the end because rows were added behind us
 _SAME_START = 3  # keys that a page shares with the first one when $skip is ignored
@@ -36,11 +38,13 @@ def read_pages(
     policy: PagePolicy | None = None,
     start: PageCursor | None = None,
     parallel: int = 1,
+    instead: Instead | None = None,
 ) -> PagedRead:
     """Read a whole set in pages of adapting size, ordered by its full key unless the query orders it.
 
     At most `parallel` requests at once. `rows_of` may raise RetryLater to have a page that does not parse
-    fetched again; it runs in several threads. `count` has the base count before and after. The result is an
+    fetched again; it runs in several threads. `instead` is asked for pages that do not
+    come. `count` has the base count before and after. The result is an
     iterator of pages in order, without pages that hold nothing new; its `completeness` is there after the
     last page. Raises what `OnecClient.get` does, and Stop ONEC_SKIP_IGNORED or ONEC_REPEATED_PAGE when
     paging leads nowhere. Close it when leaving early.
@@ -55,6 +59,7 @@ def read_pages(
         ),
         start=start or PageCursor(),
         parallel=parallel,
+        instead=instead,
     )
 
 
@@ -71,8 +76,10 @@ class PagedRead(Iterator[RawPage]):
         policy: PagePolicy,
         start: PageCursor,
         parallel: int,
+        instead: Instead | None = None,
     ) -> None:
         self._client = client
+        self._instead = instead
         self._query = query
         self._rows_of = rows_of
         self._counting = count
@@ -158,12 +165,13 @@ class PagedRead(Iterator[RawPage]):
             try:
                 answer, rows = asked.result.result()
             except PipelineError as error:
-                if error.code not in _ASK_FOR_LESS or not self._size.failed(asked.top):
-                    raise
-                self._shrunk_pages += 1
-                self._ahead.go_to(asked.skip)
-                continue
-            self._size.answered(rows.row_count, len(answer.body), answer.elapsed_seconds)
+                if error.code in _ASK_FOR_LESS and self._size.failed(asked.top):
+                    self._shrunk_pages += 1
+                    self._ahead.go_to(asked.skip)
+                    continue
+                answer, rows = self._substitute(asked, error)
+            else:
+                self._size.answered(rows.row_count, len(answer.body), answer.elapsed_seconds)
             fresh = self._keys.add(rows.keys)
             at_end = self._judge(asked, rows, fresh, expected)
             if not at_end:
@@ -177,6 +185,13 @@ class PagedRead(Iterator[RawPage]):
             code="ONEC_ENDLESS_PAGING",
             remedy="Raise the limit of pages if the set is that large.",
         )
+
+    def _substitute(self, asked: Asked, error: PipelineError) -> tuple[Answer, PageRows]:
+        page = replace(self._query, skip=asked.skip, top=asked.top)
+        found = None if self._instead is None else self._instead(page, error)
+        if found is None:
+            raise error
+        return found
 
     def _judge(self, asked: Asked, rows: PageRows, fresh: int, expected: int | None) -> bool:
         """Tell whether this page is the last one, and set where to go on if it is not."""

@@ -83,6 +83,12 @@ def remedy_of(code: str) -> Remedy | None:
     return next((catalogue()[foreign()[name]] for name in names if name in foreign()), None)
 
 
+def advise(code: str | None, language: Language = "en") -> Words | None:
+    """Title, cause and remedy of a code, ours or a foreign one; None without a code and for one that the catalogue does not know."""
+    entry = remedy_of(code) if code else None
+    return entry.words(language) if entry else None
+
+
 def _remedy(code: str, subject: str, entry: dict[str, Any]) -> Remedy:
     return Remedy(
         code=code,

@@ -97,6 +97,10 @@ class Options:
     if_match: str = _option("ignore", "If-Match: silently ignored, or 412", "ignore", "enforce")
     client_keys: str = _option("honour", "Ref_Key sent with POST", "honour", "ignore")
     stock_control: bool = _option(default=True, text="posting a sale of more than there is fails")
+    closed_until: str = _option(
+        "", "documents dated up to this day (YYYY-MM-DD) are refused: a closed period"
+    )
+    blocked: str = _option("", "comma list of keys of partners to whom nothing may be sold")
     tombstones: bool = _option(default=False, text="put at:deleted-entry into SelectChanges packets")
     rls: str = _option("", "comma list of Set:N - every N-th row of Set is hidden from the user")
     denied: str = _option("", "comma list of sets that the user has no right to")

@@ -11,6 +11,7 @@ from onec_pipelines.simulator.json_format import self_address
 from onec_pipelines.simulator.locks import Locks, goods_of
 from onec_pipelines.simulator.odata import Ask, Done, OData, check_rights, key_of
 from onec_pipelines.simulator.options import Options
+from onec_pipelines.simulator.rules import Rules
 from onec_pipelines.simulator.states import States
 from onec_pipelines.simulator.writing import Manner, Writer
 
@@ -80,6 +81,7 @@ class Writes:
             honour_keys=options.client_keys == "honour",
             stock_control=options.stock_control,
             now=ask.answers.moment,
+            rules=Rules.of(options),
         )
 
     def _plan(self, name: str, ask: Ask, options: Options) -> Done:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from onec_pipelines.simulator import errors, posting, values, versions
 from onec_pipelines.simulator.base import Base, Movements
 from onec_pipelines.simulator.errors import OdataError
 from onec_pipelines.simulator.kinds import EMPTY_DATE, ZERO_GUID, TypeMeta
+from onec_pipelines.simulator.rules import Rules
 from onec_pipelines.simulator.shape import NAMESPACE
 from onec_pipelines.simulator.source import Key, Row
 from onec_pipelines.simulator.tables import StoredTable
@@ -35,6 +36,7 @@ class Manner:
     honour_keys: bool = True
     stock_control: bool = True
     now: str = EMPTY_DATE
+    rules: Rules = field(default_factory=Rules)
 
 
 class Writer:
@@ -68,6 +70,7 @@ class Writer:
             raise OdataError(400, "15", "Сущность с таким ключом уже существует")
         if meta.kind in _OBJECTS and not manner.loading:
             self._number(meta, table, row, manner)
+            manner.rules.check_write(self._base, name, row)
         self._store(meta, table, row, manner, before=None)
         return row
 
@@ -128,6 +131,8 @@ class Writer:
             row = {part: value for part, value in row.items() if part in kept}
         changes = {part: value for part, value in body.items() if part not in meta.key}
         values.assign(meta, row, changes)
+        if not manner.loading:
+            manner.rules.check_write(self._base, name, row)
         self._store(meta, table, row, manner, before=before)
         return row
 
@@ -165,6 +170,7 @@ class Writer:
         row = self._document(name, key, manner)
         full = self._base.meta(name).complete(row)
         posting.check(self._base, name, full)
+        manner.rules.check_posting(self._base, name, full)
         made = posting.records(self._base, name, full)
         if manner.stock_control and not row.get("Posted"):
             posting.check_stock(self._base, self._movements, name, full, made)

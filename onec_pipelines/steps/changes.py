@@ -22,12 +22,11 @@ import psycopg
 
 from onec_pipelines.db.engine import Database, driver_connection
 from onec_pipelines.errors import Stop
-from onec_pipelines.ledger import audit, exchange_nodes, packet_marks, packets, quarantine
+from onec_pipelines.ledger import audit, exchange_nodes, forgetting, packet_marks, packets, quarantine
 from onec_pipelines.ledger.clean_rows import Written
 from onec_pipelines.ledger.exchange_nodes import NodeState
 from onec_pipelines.ledger.packet_marks import Mark, Pending
 from onec_pipelines.ledger.raw_pages import NewPage, pack
-from onec_pipelines.onec.atom import iter_entries
 from onec_pipelines.onec.client import OnecClient
 from onec_pipelines.onec.connection import MEBIBYTE
 from onec_pipelines.onec.decode import decode_rows
@@ -36,8 +35,8 @@ from onec_pipelines.steps.demand import read_keys
 from onec_pipelines.steps.failpoints import reach
 from onec_pipelines.steps.grouping import Group
 from onec_pipelines.steps.load import Demand, Loader
-from onec_pipelines.steps.packets import rows_of
-from onec_pipelines.steps.resolve import Plan, metadata_of
+from onec_pipelines.steps.packets import own_rows
+from onec_pipelines.steps.resolve import Plan
 from onec_pipelines.steps.sweep import check_brake
 from onec_pipelines.steps.validate import validate
 
@@ -46,7 +45,8 @@ PART = "changes"
 """Name of the part under which applied entries are kept in the raw layer."""
 _QUIET_HOURS = 1
 _ENTRIES = 5_000
-_BYTES = 8 * MEBIBYTE
+# Of products some 1 000, so that the fixed price of a check is paid seldom.
+_BYTES = 16 * MEBIBYTE
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -205,6 +205,15 @@ def apply_staged(work: Work, mark: Mark) -> Generator[tuple[Group, Written]]:
             packet_marks.write(tx, work.system_name, entity.name, mark)
 
 
+def move_mark(work: Work, mark: Mark) -> None:
+    """What is before the mark is read: to be said after the reading, so that one that was cut off is done again."""
+    with _tx(work.database) as tx:
+        base = packet_marks.last_whole_reading(tx, work.system_name, work.plan.entity.name)
+        packet_marks.write(
+            tx, work.system_name, work.plan.entity.name, replace(mark, base=base) if base else mark
+        )
+
+
 def _place(tx: Tx, entity: Entity, node: NodeState, system_name: str) -> Standing:
     base = packet_marks.last_whole_reading(tx, system_name, entity.name)
     mark = packet_marks.read(tx, system_name, entity.name, node)
@@ -249,10 +258,12 @@ def _apply(work: Work, mark: Mark, batch: Sequence[Pending]) -> Iterator[tuple[G
 
 
 def _unsure(tx: Tx, work: Work, mark: Mark, batch: Sequence[Pending]) -> set[str]:
-    """Objects of which nobody can say whether the packet or the row here is newer."""
+    """Objects of which nobody can say whether the packet or the row here is newer, and those of forgotten persons."""
     moments = {one.key: one.requested_at for one in batch if _GUID.fullmatch(one.key)}
     found = {key for key, moment in moments.items() if moment <= mark.base.ended_at}
     found |= {key for key, moment in moments.items() if key in work.fetched and work.fetched[key] >= moment}
+    # What came of forgotten persons was stripped of all text before it was stored.
+    found |= forgetting.forgotten_among(tx, work.system_name, work.plan.entity, list(moments))
     rest = {key: moment for key, moment in moments.items() if key not in found}
     if rest:
         found |= packet_marks.written_since(
@@ -285,8 +296,9 @@ def _group(work: Work, entries: Sequence[Pending]) -> tuple[Group, list[str]]:
         first = entries[0]
         places = [(one.piece_no, one.starts_at, one.length) for one in entries]
         with _tx(work.database) as tx:
-            body = b"".join(packets.read_entries(tx, first.packet_id, places))
-        rows, others = rows_of(iter_entries([body], metadata_of(work.plan.document)), work.plan)
+            head, *found, end = packets.read_entries(tx, first.packet_id, places)
+        body = b"".join((head, *found, end))
+        rows, others = own_rows(head, found, [one.key for one in entries], work.plan)
         page = NewPage(
             part=PART,
             page_index=first.entry_no,

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from onec_pipelines.errors import Stop
+from onec_pipelines.errors import PipelineError, Stop
 from onec_pipelines.ledger.raw_pages import Body, NewPage, pack
 from onec_pipelines.onec.answers import Answer
 from onec_pipelines.onec.client import OnecClient
@@ -20,6 +20,7 @@ from onec_pipelines.onec.query import SetQuery, all_of, any_of, guid, key_batche
 from onec_pipelines.spec import Entity
 from onec_pipelines.steps.grouping import Group
 from onec_pipelines.steps.resolve import Plan
+from onec_pipelines.steps.unread import Broken, is_its_own
 from onec_pipelines.steps.validate import validate
 from onec_pipelines.steps.virtual import address
 
@@ -78,10 +79,12 @@ def read_keys(
     parts: Sequence[str],
     parallel: int,
     zone: ZoneInfo,
+    broken: Broken | None = None,
 ) -> Generator[Group]:
     """Checked groups with the rows of these keys, each key asked for once; `asked` of a group names those it answers for.
 
     `parts` are the keys that split the source (one empty string when it is not split): a row of another part does not come.
+    With `broken` objects that 1C cannot give are found by halving and collected there, and no group answers for them; else they end it all.
     """
     index = 0
     together: list[_Answered] = []
@@ -90,8 +93,9 @@ def read_keys(
         middle = len(keys) // 2
         return [*_batches(plan, keys[:middle], parts, zone), *_batches(plan, keys[middle:], parts, zone)]
 
-    for answered in _answers(client, plan, list(_batches(plan, keys, parts, zone)), parallel, halves):
-        together.append(answered)
+    asking = _Asking(client=client, plan=plan, halves=halves, broken=broken)
+    for answered in _answers(asking, list(_batches(plan, keys, parts, zone)), parallel):
+        together += [answered] if answered.keys else []
         if sum(page.row_count for one in together for _, page, _ in one.pages) >= _GROUP_ROWS:
             yield _group(plan, together, index, zone)
             index += sum(len(one.pages) for one in together)
@@ -168,9 +172,15 @@ def _table_batches(
         start += len(batch)
 
 
-def _answers(
-    client: OnecClient, plan: Plan, batches: Sequence[_Batch], parallel: int, halves: _Halves
-) -> Generator[_Answered]:
+@dataclass(frozen=True, kw_only=True)
+class _Asking:
+    client: OnecClient
+    plan: Plan
+    halves: _Halves
+    broken: Broken | None
+
+
+def _answers(asking: _Asking, batches: Sequence[_Batch], parallel: int) -> Generator[_Answered]:
     """The answers in order, at most `parallel` batches under way."""
     executor = ThreadPoolExecutor(parallel, thread_name_prefix="onec-keys")
     waiting: deque[Future[_Answered]] = deque()
@@ -178,21 +188,31 @@ def _answers(
     try:
         while todo or waiting:
             while todo and len(waiting) < parallel:
-                waiting.append(executor.submit(_ask, client, plan, todo.popleft(), halves))
+                waiting.append(executor.submit(_ask, asking, todo.popleft()))
             yield waiting.popleft().result()
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _ask(client: OnecClient, plan: Plan, batch: _Batch, halves: _Halves) -> _Answered:
+def _ask(asking: _Asking, batch: _Batch) -> _Answered:
     try:
-        return _Answered(keys=batch.keys, pages=[_page(client, plan, target) for target in batch.targets])
-    except Stop as error:
+        pages = [_page(asking.client, asking.plan, target) for target in batch.targets]
+        return _Answered(keys=batch.keys, pages=pages)
+    except PipelineError as error:
         # The web server before this base takes shorter addresses than most (an untouched IIS 2048 characters).
-        if error.code != "ONEC_URL_TOO_LONG" or len(batch.keys) == 1:
+        too_long = error.code == "ONEC_URL_TOO_LONG"
+        if not too_long and (asking.broken is None or not is_its_own(error)):
             raise
-    found = [_ask(client, plan, half, halves) for half in halves(batch.keys)]
-    return _Answered(keys=batch.keys, pages=[page for one in found for page in one.pages])
+        if len(batch.keys) == 1:
+            if asking.broken is None or too_long:
+                raise
+            asking.broken.add(batch.keys[0], error)
+            return _Answered(keys=(), pages=[])
+    found = [_ask(asking, half) for half in asking.halves(batch.keys)]
+    return _Answered(
+        keys=tuple(key for one in found for key in one.keys),
+        pages=[page for one in found for page in one.pages],
+    )
 
 
 def _page(client: OnecClient, plan: Plan, target: str) -> tuple[Answer, DecodedPage, Body]:

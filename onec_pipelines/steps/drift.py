@@ -63,9 +63,13 @@ class Drift:
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """How the entities fare on a base: which cannot be read and why, which it does not publish, which fields stay empty."""
+    """How the entities fare on a base: which cannot be read and why, which it does not publish, which fields stay empty.
+
+    `codes` holds the code of the Stop that each broken entity would end with.
+    """
 
     broken: dict[str, str] = field(default_factory=dict)
+    codes: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -89,10 +93,11 @@ def condition(entities: Iterable[Entity], metadata: Metadata) -> Condition:
         except Skip as skip:
             found.skipped[entity.name] = skip.message
         except Stop as stop:
-            found.broken[entity.name] = stop.message
+            found.broken[entity.name], found.codes[entity.name] = stop.message, stop.code
         else:
             unread = _unread_key(entity, plan.key, dict(plan.columns).values())
             if unread:
+                found.codes[entity.name] = "ONEC_KEY_UNKNOWN"
                 found.broken[entity.name] = (
                     f"{entity.name}: the key of {plan.resource} has {', '.join(unread)}, which no field reads"
                 )

@@ -18,6 +18,7 @@ from onec_pipelines.onec.paging import PageCursor, PagePolicy, PageRows, read_pa
 from onec_pipelines.onec.query import SetQuery, all_of, virtual_table
 from onec_pipelines.spec import Entity, Reading
 from onec_pipelines.steps.resolve import Plan, published, resolve
+from onec_pipelines.steps.unread import PagesApart, UnreadPage, can_be_taken_apart
 from onec_pipelines.steps.virtual import address
 from onec_pipelines.steps.windows import Window
 
@@ -45,7 +46,8 @@ class Fetched:
     """One answer and its rows. `cursor` says where the part goes on after this page; it is None for the last page of a part.
 
     `counts` are 1C's own counts before and after, on the last page of a paged part. `body` goes to the raw
-    layer; it is None for what is there already, and so is `answer` for the end of a window without rows.
+    layer; it is None for what is there already, and so is `answer` for the end of a window without rows. `unread` stands for a page that 1C
+    could not give: then there are no rows.
     """
 
     part: str
@@ -55,6 +57,7 @@ class Fetched:
     cursor: PageCursor | None
     counts: tuple[int | None, int | None] = (None, None)
     body: Body | None = None
+    unread: UnreadPage | None = None
     format: Literal["json", "atom"] = "json"
 
 
@@ -122,7 +125,7 @@ def _read_paged(
             first_key=ends[0],
             last_key=ends[1],
             keys=keys,
-            payload=(page, pack(answer.body, resume.known_bodies)),
+            payload=(page, pack(answer.body, resume.known_bodies), None),
         )
 
     policy = PagePolicy(rows=pressure.page_rows, max_rows=max(pressure.page_rows, _MAX_ROWS))
@@ -134,18 +137,20 @@ def _read_paged(
         policy=policy,
         start=resume.cursor,
         parallel=pressure.parallel,
+        instead=PagesApart(client, plan) if can_be_taken_apart(plan.entity) else None,
     ) as pages:
         held = next(pages, None)
         while held is not None:
             following = next(pages, None)
             proof = pages.completeness
-            page, body = held.rows.payload
+            page, body, unread = held.rows.payload
             yield Fetched(
                 part=part,
                 index=held.index,
                 answer=held.answer,
                 page=page,
                 body=body,
+                unread=unread,
                 cursor=held.next if following is not None else None,
                 counts=(None, None) if following is not None else (proof.count_before, proof.count_after),
             )

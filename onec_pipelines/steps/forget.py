@@ -5,29 +5,45 @@ What is personal is what the declarations mark. Whose rows are whose is read fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
 from onec_pipelines.db.engine import Database, driver_connection
 from onec_pipelines.errors import RetryLater, Stop
-from onec_pipelines.ledger import audit, explain, forgetting, jobs
+from onec_pipelines.ledger import audit, explain, forgetting, forgetting_web, jobs
+from onec_pipelines.ledger.forgetting_web import Things
 from onec_pipelines.spec import Entity
+from onec_pipelines.steps.keep_forgotten import is_personal, redactor
 from onec_pipelines.steps.masking import masked_columns
-from onec_pipelines.steps.redact import FORGOTTEN, redact_atom, redact_json, rule_of
+from onec_pipelines.steps.redact import FORGOTTEN, Rule, redact_packet, rule_of
 
 Tx = psycopg.Connection[Any]
-_CUSTOMERS = "customers"
+Family = dict[str, tuple[Entity, list[str]]]
+_CUSTOMERS, _LEGAL = "customers", "counterparties"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """A customer by all its names: `key` is the GUID in 1C, None for one that 1C never heard of; `customers` the application's ids."""
+
+    key: str | None
+    internal_id: int | None
+    customers: Sequence[int]
 
 
 @dataclass(kw_only=True)
 class Forgotten:
-    """What was taken away, in rows; `bodies` are stored pages that were rewritten, `pieces` those of change packets."""
+    """What was taken away, in rows; `bodies` are stored pages that were rewritten, `pieces` those of change packets.
 
-    customer: str
+    `customer` is None for one that 1C never heard of; `sentences` are notes of errors that named the person.
+    """
+
+    customer: str | None
     internal_id: int | None
     by: str
     objects: int = 0
@@ -39,24 +55,26 @@ class Forgotten:
     pushes: int = 0
     bodies: int = 0
     pieces: int = 0
+    sentences: int = 0
 
 
-def find_customer(
-    database: Database, customers: Entity, name: str, *, system_name: str
-) -> tuple[str, int | None]:
-    """GUID and our id of a customer by either. Raises Stop NOT_FOUND."""
+def find_customer(database: Database, customers: Entity, name: str, *, system_name: str) -> Person:
+    """A customer by our id or GUID, whether it came from 1C, was rejected, or is the application's alone. Raises Stop NOT_FOUND."""
+    number = name.strip().removeprefix("#")
     with database.transaction() as connection:
         tx = driver_connection(connection)
-        number = name.removeprefix("#")
-        key = explain.key_of(tx, system_name, customers, int(number)) if number.isdecimal() else name.lower()
-        ids = explain.id_of(tx, system_name, customers, key) if key else None
-    if key is None or ids is None:
-        raise Stop(
-            f"no customer {name!r} came from 1C",
-            code="NOT_FOUND",
-            remedy="Give our id or the GUID. Who was never in 1C is the application's to erase.",
+        found = (
+            _by_number(tx, customers, int(number), system_name)
+            if number.isdecimal()
+            else _by_key(tx, customers, number, system_name)
         )
-    return key, int(ids["internal_id"])
+    if found is None:
+        raise Stop(
+            f"no customer {name!r} came from 1C or was made by the application",
+            code="NOT_FOUND",
+            remedy="Give our id or the GUID, as `onec explain customer` shows them.",
+        )
+    return found
 
 
 def forget(
@@ -67,17 +85,24 @@ def forget(
     Raises Stop NOT_FOUND; RetryLater ALREADY_RUNNING while an entity of theirs is being read, FORGET_OPEN while orders of theirs are on
     their way to 1C. Doing it again is harmless.
     """
-    personal = {e.name: e for e in entities if is_personal(e)}
-    key, our_id = find_customer(database, personal[_CUSTOMERS], name, system_name=system_name)
-    done = Forgotten(customer=key, internal_id=our_id, by=by)
+    known = {entity.name: entity for entity in entities}
+    personal = {name: entity for name, entity in known.items() if is_personal(entity)}
+    person = find_customer(database, personal[_CUSTOMERS], name, system_name=system_name)
+    done = Forgotten(customer=person.key, internal_id=person.internal_id, by=by)
     with ExitStack() as locks:
         for locked in personal:
             locks.enter_context(jobs.entity_lock(database, system_name, locked))
         with database.transaction() as connection:
             tx = driver_connection(connection)
-            _forget_application(tx, system_name, done)
-            for entity, keys in _family(tx, personal, key, system_name).values():
+            forgetting.keep_others_out(tx, system_name)
+            things = forgetting_web.things_of(tx, person.customers, person.internal_id)
+            family = _family(tx, personal, person, things, system_name)
+            _forget_words(tx, system_name, person, things, done)
+            _forget_application(tx, system_name, things, done)
+            for entity, keys in family.values():
                 _forget_rows(tx, system_name, entity, keys, done)
+            if person.key is not None:
+                _forget_bytes(tx, system_name, known, family, done)
             audit.record(
                 tx,
                 system_name=system_name,
@@ -94,12 +119,13 @@ def remember(
 ) -> int:
     """Let 1C's data of a forgotten customer come again with the next reading; gives the number of objects."""
     personal = {e.name: e for e in entities if is_personal(e)}
-    key, _ = find_customer(database, personal[_CUSTOMERS], name, system_name=system_name)
+    person = find_customer(database, personal[_CUSTOMERS], name, system_name=system_name)
     with database.transaction() as connection:
         tx = driver_connection(connection)
+        things = forgetting_web.things_of(tx, person.customers, person.internal_id)
         count = sum(
             forgetting.take_back(tx, system_name, entity, keys)
-            for entity, keys in _family(tx, personal, key, system_name).values()
+            for entity, keys in _family(tx, personal, person, things, system_name).values()
         )
         audit.record(
             tx,
@@ -107,57 +133,72 @@ def remember(
             action="customer.remembered",
             entity=_CUSTOMERS,
             job_id=None,
-            details={"by": by, "reason": reason, "customer": key, "objects": count},
+            details={"by": by, "reason": reason, "customer": person.key, "objects": count},
         )
     return count
 
 
-def keep_forgotten(
-    tx: Tx, entity: Entity, digest: bytes | None, pages: Sequence[bytes], *, system_name: str
-) -> bytes | None:
-    """Take forgotten persons out of the staged rows and of the pages just stored; gives the address of `digest` from now on."""
-    keys = forgetting.mask_stage(tx, entity, system_name, FORGOTTEN)
-    if not keys or not pages:
-        return digest
-    moved = forgetting.redact_pages(tx, system_name, entity, _redactor(entity, keys), pages)
-    return moved.get(digest, digest) if digest else digest
+def _by_number(tx: Tx, customers: Entity, number: int, system_name: str) -> Person | None:
+    key = explain.key_of(tx, system_name, customers, number)
+    is_ours, sent = forgetting_web.key_of_customer(tx, system_name, number)
+    if key is None and not is_ours:
+        return None
+    # Who was recognised in 1C has the id of 1C's customer besides the application's own.
+    return _whole(tx, customers, key or sent, number, system_name)
 
 
-def is_personal(entity: Entity) -> bool:
-    """Whether the declaration marks anything of it as personal."""
-    fields = [*entity.fields, *(field for section in entity.sections for field in section.fields)]
-    return any(field.pii for field in fields)
+def _by_key(tx: Tx, customers: Entity, text: str, system_name: str) -> Person | None:
+    try:
+        key = str(UUID(text))
+    except ValueError:
+        return None
+    found = _whole(tx, customers, key, None, system_name)
+    is_known = found.internal_id is not None or found.customers
+    return found if is_known or forgetting.is_known(tx, system_name, customers, key) else None
+
+
+def _whole(tx: Tx, customers: Entity, key: str | None, number: int | None, system_name: str) -> Person:
+    ids = explain.id_of(tx, system_name, customers, key) if key else None
+    internal_id = int(ids["internal_id"]) if ids else number
+    mine = {*forgetting_web.customers_of(tx, system_name, key, internal_id)}
+    mine |= {number} if number is not None else set()
+    return Person(key=key, internal_id=internal_id, customers=sorted(mine))
 
 
 def _family(
-    tx: Tx, personal: Mapping[str, Entity], customer: str, system_name: str
-) -> dict[str, tuple[Entity, list[str]]]:
-    """The customer and the rows of other entities that point to them, by entity."""
-    found = {_CUSTOMERS: (personal[_CUSTOMERS], [customer])}
-    for name, entity in personal.items():
-        fields = [f.name for f in entity.fields if f.references == _CUSTOMERS]
-        if name != _CUSTOMERS and fields:
-            keys = forgetting.keys_of_person(tx, system_name, entity, fields, customer)
-            if keys:
-                found[name] = (entity, keys)
-    return found
+    tx: Tx, personal: Mapping[str, Entity], person: Person, things: Things, system_name: str
+) -> Family:
+    """The customer, the rows of other entities that point to them, and what was sent of theirs, by entity."""
+    keys: dict[str, set[str]] = {name: set() for name in personal}
+    if person.key is not None:
+        keys[_CUSTOMERS].add(person.key)
+        for name, entity in personal.items():
+            fields = [f.name for f in entity.fields if f.references == _CUSTOMERS]
+            if name != _CUSTOMERS and fields:
+                keys[name] |= {*forgetting.keys_of_person(tx, system_name, entity, fields, person.key)}
+    for name, sent in forgetting_web.sent_keys(tx, system_name, things).items():
+        keys[name] |= {*sent}
+    return {name: (personal[name], sorted(found)) for name, found in keys.items() if found}
 
 
-def _forget_application(tx: Tx, system_name: str, done: Forgotten) -> None:
-    if done.internal_id is None:
-        return
-    orders, subjects = forgetting.web_subjects(tx, done.internal_id)
-    if waiting := forgetting.open_pushes(tx, system_name, subjects):
+def _forget_words(tx: Tx, system_name: str, person: Person, things: Things, done: Forgotten) -> None:
+    """First of all, because afterwards nobody knows the words any more."""
+    words = forgetting_web.words_of(tx, things)
+    if person.key is not None:
+        words |= forgetting.words_of(tx, system_name, person.key)
+    done.sentences = forgetting_web.blank_sentences(tx, system_name, words)
+
+
+def _forget_application(tx: Tx, system_name: str, things: Things, done: Forgotten) -> None:
+    if waiting := forgetting_web.open_pushes(tx, system_name, things.subjects):
         raise RetryLater(
             f"{waiting} pushes of customer {done.internal_id} are on their way to 1C",
             code="FORGET_OPEN",
             remedy="Let them go through, or `onec queue drop` them; then forget.",
         )
-    done.queue = forgetting.blank_queue(tx, system_name, subjects)
-    done.pushes = forgetting.blank_push(tx, system_name, done.internal_id, orders)
-    done.application = forgetting.blank_web(
-        tx, system_name, done.internal_id, orders, subjects=subjects, instead=FORGOTTEN
-    )
+    done.queue = forgetting_web.blank_queue(tx, system_name, things.subjects)
+    done.pushes = forgetting_web.blank_push(tx, system_name, things)
+    done.application = forgetting_web.blank_web(tx, system_name, things, instead=FORGOTTEN)
 
 
 def _forget_rows(tx: Tx, system_name: str, entity: Entity, keys: Sequence[str], done: Forgotten) -> None:
@@ -167,21 +208,27 @@ def _forget_rows(tx: Tx, system_name: str, entity: Entity, keys: Sequence[str], 
     done.shop += forgetting.blank_shop(
         tx, system_name, entity, keys, columns=masked_columns(entity), instead=FORGOTTEN
     )
-    redact = _redactor(entity, keys)
-    done.bodies += len(forgetting.redact_pages(tx, system_name, entity, redact))
-    done.pieces += forgetting.redact_packets(
-        tx, system_name, entity.source.resources, keys, _redactor(entity, keys, same_length=True)
+
+
+def _forget_bytes(
+    tx: Tx, system_name: str, known: Mapping[str, Entity], family: Family, done: Forgotten
+) -> None:
+    """Pages and packets: the person's rows, and what else names the customer, such as rows that pointed there once."""
+    customer = str(done.customer)
+    rules: dict[str, tuple[set[str], Rule]] = {}
+    for entity in known.values():
+        keys = {customer, *(family[entity.name][1] if entity.name in family else ())}
+        if is_personal(entity):
+            redact = redactor(entity, keys)
+            done.bodies += len(forgetting.redact_pages(tx, system_name, entity, redact))
+        for resource in entity.source.resources:
+            name = resource.removesuffix("_RecordType")
+            before, rule = rules.get(name, (set[str](), rule_of(entity)))
+            rules[name] = (before | keys, _both(rule, rule_of(entity)))
+    done.pieces = forgetting.redact_packets(
+        tx, system_name, lambda piece: redact_packet(piece, rules, [customer])
     )
 
 
-def _redactor(
-    entity: Entity, keys: Sequence[str], *, same_length: bool = False
-) -> Callable[[bytes, str], bytes]:
-    rule = rule_of(entity)
-
-    def redact(body: bytes, page_format: str) -> bytes:
-        if page_format == "json":
-            return redact_json(body, keys, rule)
-        return redact_atom(body, keys, rule, same_length=same_length)
-
-    return redact
+def _both(one: Rule, other: Rule) -> Rule:
+    return Rule(kept=one.kept & other.kept, needed=one.needed | other.needed)

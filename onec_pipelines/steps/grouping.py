@@ -14,6 +14,7 @@ from onec_pipelines.onec.paging import PageCursor
 from onec_pipelines.steps.ahead import ahead
 from onec_pipelines.steps.extract import GROUP_ROWS, Fetched
 from onec_pipelines.steps.resolve import Plan
+from onec_pipelines.steps.unread import UnreadPage
 from onec_pipelines.steps.validate import Checked, validate
 
 # Three groups are in memory at once (being made, waiting, being stored), each as bytes, values and Arrow columns.
@@ -28,7 +29,7 @@ class Group:
 
     `pages` are those of the raw layer that begin in this group; `cursor` says where the part goes on, None at its end; `counts` are 1C's
     counts before and after, at the end of a paged part. `asked` are the keys for which the group is the whole truth: a row of theirs that
-    is not in it is gone from 1C.
+    is not in it is gone from 1C. `unread` are pages that 1C could not give: their objects are there, but not their rows.
     """
 
     part: str
@@ -37,6 +38,7 @@ class Group:
     cursor: PageCursor | None
     counts: tuple[int | None, int | None]
     asked: tuple[str, ...] = ()
+    unread: tuple[UnreadPage, ...] = ()
 
     @property
     def expected(self) -> int | None:
@@ -62,6 +64,7 @@ def _checked(pages: Iterable[Fetched], plan: Plan, zone: ZoneInfo) -> Iterator[G
             checked=validate(concat([page.page for page in together]), plan, zone),
             cursor=last.cursor,
             counts=last.counts,
+            unread=tuple(page.unread for page in together if page.unread is not None),
         )
 
 

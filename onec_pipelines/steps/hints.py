@@ -70,8 +70,8 @@ class Fetching:
 def apply_hints(items: Sequence[Work], fetching: Fetching) -> Results:
     """Fetch what the items name, one reading per entity, and say of each item what came of it; raises nothing of ours.
 
-    An object that makes a reading fail is found by halving, so that it alone bears the error. An entity that is not `known` is a
-    Skip: a later version may sync it.
+    What follows an entity is read after it, once for all that asks for it. An object that makes a reading fail is found by halving,
+    so that it alone bears the error. An entity that is not `known` is a Skip: a later version may sync it.
     """
     results: Results = {}
     groups: dict[str, dict[str, list[Work]]] = defaultdict(lambda: defaultdict(list))
@@ -82,11 +82,23 @@ def apply_hints(items: Sequence[Work], fetching: Fetching) -> Results:
             results[item.id] = error
         else:
             groups[entity][ref].append(item)
+    for entity in [entity for entity in groups if fetching.followed_by.get(entity)]:
+        results |= _apply_all(entity, groups[entity], fetching)
+        for follower in fetching.followed_by[entity]:
+            for ref, works in groups[entity].items():
+                groups[follower][ref] += [item for item in works if results[item.id] is None]
     for entity, by_ref in groups.items():
-        refs = list(by_ref)
-        for start in range(0, len(refs), MOST_TOGETHER):
-            piece = {ref: by_ref[ref] for ref in refs[start : start + MOST_TOGETHER]}
-            results |= _apply(entity, piece, fetching)
+        if not fetching.followed_by.get(entity):
+            results |= _apply_all(entity, {ref: works for ref, works in by_ref.items() if works}, fetching)
+    return results
+
+
+def _apply_all(entity: str, by_ref: Mapping[str, Sequence[Work]], fetching: Fetching) -> Results:
+    results: Results = {}
+    refs = list(by_ref)
+    for start in range(0, len(refs), MOST_TOGETHER):
+        piece = {ref: by_ref[ref] for ref in refs[start : start + MOST_TOGETHER]}
+        results |= _apply(entity, piece, fetching)
     return results
 
 
@@ -110,8 +122,6 @@ def _apply(entity: str, by_ref: Mapping[str, Sequence[Work]], fetching: Fetching
 def _fetch(entity: str, by_ref: Mapping[str, Sequence[Work]], fetching: Fetching) -> None:
     reach("hint_claimed")
     done = fetching.read(entity, list(by_ref))
-    for follower in fetching.followed_by.get(entity, ()):
-        fetching.read(follower, list(by_ref))
     reach("hint_fetched")
     if done.status == "skipped":
         raise Skip(done.message or f"this base has no {entity}", code="HINT_NOT_PUBLISHED")

@@ -33,6 +33,7 @@ from onec_pipelines.onec.changes import (
 from onec_pipelines.onec.client import OnecClient, RetryPolicy
 from onec_pipelines.onec.errors import NOT_AT_ONCE
 from onec_pipelines.steps.failpoints import reach
+from onec_pipelines.steps.keep_forgotten import keep_out_of_packet
 
 Tx = psycopg.Connection[Any]
 T = TypeVar("T")
@@ -190,6 +191,7 @@ def _stage(intake: Intake, held: Lease, arrived: Arrived, source: BinaryIO) -> S
     with _tx(intake.database) as tx:
         state = exchange_nodes.guard(tx, held)
         staged = packets.stage(tx, held, state.epoch, arrived, source)
+        forgotten = keep_out_of_packet(tx, intake.system_name, staged.packet_id)
         exchange_nodes.note_taken(tx, held, drained=False)
         reach("changes.staging")
         audit.record(
@@ -205,6 +207,7 @@ def _stage(intake: Intake, held: Lease, arrived: Arrived, source: BinaryIO) -> S
                 "packet": staged.packet_id,
                 "bytes": staged.raw_bytes,
                 "counts": staged.counts,
+                "forgotten": forgotten,
             },
         )
     return staged

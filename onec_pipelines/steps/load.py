@@ -11,7 +11,7 @@ import psycopg
 
 from onec_pipelines.db.engine import Database, driver_connection
 from onec_pipelines.errors import Stop
-from onec_pipelines.ledger import audit, clean_rows, jobs, quarantine, raw_pages, scans
+from onec_pipelines.ledger import audit, clean_rows, jobs, quarantine, raw_pages, scans, unread
 from onec_pipelines.ledger.clean_rows import Scope, Written
 from onec_pipelines.ledger.quarantine import QuarantinedRow
 from onec_pipelines.ledger.scans import Checkpoint
@@ -19,8 +19,8 @@ from onec_pipelines.onec.paging import PageCursor
 from onec_pipelines.spec import Reading
 from onec_pipelines.steps.demand import asked_field
 from onec_pipelines.steps.extract import Resume
-from onec_pipelines.steps.forget import keep_forgotten
 from onec_pipelines.steps.grouping import Group
+from onec_pipelines.steps.keep_forgotten import keep_forgotten
 from onec_pipelines.steps.resolve import Plan
 from onec_pipelines.steps.sweep import Finished, check_brake, finish_scan, suspects
 from onec_pipelines.steps.validate import Reject
@@ -49,7 +49,10 @@ class Loader:
             rejects = self._stage(tx, group)
             if digest is not None:
                 stored = [page.body.sha256 for page in group.pages]
-                digest = keep_forgotten(tx, entity, digest, stored, system_name=self._system_name)
+                rejected = [quarantine.row_key(reject.external_key) for reject in rejects]
+                digest = keep_forgotten(
+                    tx, entity, digest, stored, system_name=self._system_name, rejected=rejected
+                )
             else:
                 keep_forgotten(tx, entity, None, (), system_name=self._system_name)
             self._quarantine(tx, rejects, digest)
@@ -301,7 +304,7 @@ class Scan(Loader):
     def _advance(self, tx: Tx, group: Group) -> int:
         before, entity = self._checkpoint, self._plan.entity
         keys = [quarantine.row_key(reject.external_key) for reject in group.checked.rejects]
-        seen = scans.note_seen(tx, entity, before, keys)
+        seen = scans.note_seen(tx, entity, before, [*keys, *self._note_unread(tx, group)])
         is_end = group.cursor is None
         whole = entity.source.reading is Reading.WHOLE
         self._pending = replace(
@@ -319,6 +322,19 @@ class Scan(Loader):
         )
         scans.save(tx, self._system_name, entity.name, self._pending)
         return 0
+
+    def _note_unread(self, tx: Tx, group: Group) -> list[str]:
+        """Leave pages that 1C could not give to the queue; gives the keys of their objects, which exist."""
+        for page in group.unread:
+            unread.note(
+                tx,
+                system_name=self._system_name,
+                entity=self._plan.entity.name,
+                resource=self._plan.resource,
+                keys=page.keys,
+                error=page.error,
+            )
+        return [quarantine.row_key(key) for page in group.unread for key in page.keys]
 
 
 def _sum(before: int | None, count: int | None) -> int | None:

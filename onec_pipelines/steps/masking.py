@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from typing import Any
 
+from onec_pipelines.errors import PipelineError
 from onec_pipelines.spec import Column, Entity
 
 MASK = "•••"
@@ -27,6 +30,18 @@ def shown(value: Any, *, is_masked: bool) -> str | None:
         return MASK
     text = str(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def hush(error: PipelineError, words: Collection[str]) -> None:
+    """Take words that name a person out of what an error says, ours and 1C's, before anybody notes it; 1C quotes what it refuses."""
+    if not words:
+        return
+    # The longest first: a name is gone before one of its words is looked for.
+    found = re.compile("|".join(map(re.escape, sorted(words, key=len, reverse=True))), re.IGNORECASE)
+    error.message = found.sub(MASK, error.message)
+    error.args = (error.message,)
+    if error.onec_message:
+        error.onec_message = found.sub(MASK, error.onec_message)
 
 
 def _is_plain(column: Column, personal: set[str]) -> bool:

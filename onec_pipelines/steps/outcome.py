@@ -1,10 +1,15 @@
-"""outcome: what a run of one entity did, in figures. Plain data that the steps fill and everybody else shows."""
+"""outcome: what a run of one entity did, in figures, and how stored groups are added to them. Everybody else only shows it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
+
+from onec_pipelines.ledger.clean_rows import Written
+from onec_pipelines.steps.grouping import Group
+from onec_pipelines.steps.load import Loader
 
 
 @dataclass(kw_only=True)
@@ -14,9 +19,10 @@ class Outcome:
     `rows_read` counts what came over the wire: rows that pages repeat by their overlap, too; `rows_seen` the different ones.
     `rejects_open` are all rows that stand in quarantine after this run, `rejects_share` their share of all rows of the entity.
     `rows_scanned` counts the narrow rows of a version scan, which are not among those. `complete`
-    is None when nothing was read from 1C; `whole` says that the reading was of everything that 1C holds of the entity. `way` is how it was
-    read: a way of `spec.Way`, or `keys`. `diff` is what the merge was about to do to the shop (figures of `steps/diff.py`), `approval` the
-    id of the approval that holds it (status 'held') or let it through.
+    is None when nothing was read from 1C; `unread` are objects that 1C could not give: they wait in the queue. `whole` says that the
+    reading was of everything that 1C holds of the entity. `way` is how it was read: a way of `spec.Way`, or `keys`. `diff` is what the
+    merge was about to do to the shop (figures of `steps/diff.py`), `approval` the id of the approval that holds it (status 'held') or let
+    it through.
     """
 
     entity: str
@@ -30,6 +36,7 @@ class Outcome:
     rows_seen: int = 0
     duplicates: int = 0
     quarantined: int = 0
+    unread: int = 0
     rejects_open: int = 0
     rejects_share: float = 0.0
     clean_new: int = 0
@@ -55,3 +62,23 @@ class Outcome:
 
 
 Progress = Callable[[Outcome], None]
+
+
+def load(loader: Loader, source: Generator[Group], outcome: Outcome, on_progress: Progress) -> None:
+    """Store the groups one by one and add their figures to the outcome."""
+    # Closed here and not by the collector, which would let it work ahead as long as somebody holds the error.
+    with closing(source):
+        for group in source:
+            add(outcome, group, loader.store(group))
+            on_progress(outcome)
+
+
+def add(outcome: Outcome, group: Group, written: Written) -> None:
+    """Add the figures of a stored group."""
+    outcome.rows_expected = group.expected
+    outcome.rows_read += group.checked.rows_in
+    outcome.duplicates += group.checked.duplicates
+    outcome.quarantined += len(group.checked.rejects)
+    outcome.clean_new += written.new
+    outcome.clean_changed += written.changed
+    outcome.deleted += written.gone

@@ -45,7 +45,10 @@ def phone_extension(values: pa.Array) -> pa.Array:
 
 
 def address_parts(values: pa.Array) -> pa.Array:
-    """Parts of an address out of 1C's JSON, as JSON: country, postcode, region, district, city, street, house, flat; else null."""
+    """Parts of an address out of 1C's JSON, XML or lines, as JSON; null where there are none.
+
+    The parts: country, postcode, region, district, city, street, house, flat.
+    """
     return _each(values, _parts)
 
 

@@ -1,4 +1,4 @@
-"""redact: the bytes of an answer of 1C without what they say of certain persons. Pure; used by `steps/forget.py`.
+"""redact: the bytes of an answer of 1C without what they say of certain persons. Pure; used by `forget.py` and `keep_forgotten.py`.
 
 Only what must stay stays: keys, versions, numbers, flags, and the declared properties that are not personal. Everything else that is text
 goes, declared or not, because a change packet holds whole objects.
@@ -7,7 +7,7 @@ goes, declared or not, because a change packet holds whole objects.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -23,6 +23,7 @@ _GUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _JSON_TEXT = re.compile(rb'"([^"\\]*)"(\s*:\s*)"((?:[^"\\]|\\.)*)"')
 _ENTRY = re.compile(rb"<(\w+:)?entry[\s>].*?</(?:\w+:)?entry\s*>", re.DOTALL)
 _LEAF = re.compile(rb"<((?:\w+:)?)([^\s<>/!?]+)((?:\s[^<>]*)?)>([^<]+)</")
+_TERM = re.compile(rb"<(?:\w+:)?category\s[^>]*term=[\"'](?:StandardODATA\.)?([^\"']+)[\"']")
 # Numbers and flags cannot name anybody; texts come without a type or as Edm.String.
 _HARMLESS = re.compile(rb"type=[\"']Edm\.(?:Double|Decimal|Single|Int\d+|Byte|SByte|Boolean|Guid)[\"']")
 
@@ -33,6 +34,10 @@ class Rule:
 
     kept: frozenset[str]
     needed: frozenset[str]
+
+
+NOTHING = Rule(kept=_ALWAYS, needed=frozenset())
+"""Of an object that nobody declares: keys, versions, numbers and flags."""
 
 
 class _Page(msgspec.Struct):
@@ -79,6 +84,23 @@ def redact_atom(body: bytes, keys: Collection[str], rule: Rule, *, same_length: 
     def entry(found: re.Match[bytes]) -> bytes:
         text = found.group()
         return _LEAF.sub(_leaf(rule, same_length=same_length), text) if _names(text, keys) else text
+
+    return _ENTRY.sub(entry, body)
+
+
+def redact_packet(
+    body: bytes, rules: Mapping[str, tuple[Collection[str], Rule]], others: Collection[str]
+) -> bytes:
+    """A piece of a change packet; `rules` are keys and rule by type, `others` the keys for entries of any other type. Keeps the length."""
+    everyone = {*others, *(key for keys, _ in rules.values() for key in keys)}
+    if not _names(body, everyone):
+        return body
+
+    def entry(found: re.Match[bytes]) -> bytes:
+        text = found.group()
+        term = _TERM.search(text)
+        keys, rule = rules.get(term.group(1).decode() if term else "", (others, NOTHING))
+        return redact_atom(text, keys, rule, same_length=True)
 
     return _ENTRY.sub(entry, body)
 

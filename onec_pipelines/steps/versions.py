@@ -36,7 +36,10 @@ _POLICY = PagePolicy(rows=10_000, max_rows=50_000, target_bytes=4 * MEBIBYTE)
 _MAX_SHARE = 0.1
 # Fewer than this are fetched by key whatever their share is.
 _FEW = 2_000
-_GUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+# Every digit of a GUID as 0, so that a page of them can be compared with the pattern at once: a regular expression costs twice that.
+_HEX = b"0123456789abcdefABCDEF"
+_DIGITS = bytes(ord("0") if code in _HEX else code for code in range(256))
+_GUID = b"00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +79,7 @@ def version_pages(
     def rows_of(answer: Answer) -> PageRows:
         page = decode_json(answer.body, shape)
         keys = page.columns["ref"]
-        versions = _table(keys, page.columns["data_version"])
+        versions = versions_table(keys, page.columns["data_version"])
         ends = (keys[0], keys[-1]) if keys else (None, None)
         return PageRows(
             row_count=page.row_count, first_key=ends[0], last_key=ends[1], keys=keys, payload=versions
@@ -101,13 +104,20 @@ def version_pages(
             held = following
 
 
-def _table(keys: list[Any], versions: list[Any]) -> pa.Table:
+def versions_table(keys: list[Any], versions: list[Any]) -> pa.Table:
+    """Keys and versions as the scan keeps them; a key that is no GUID is that of the quarantine, made of it."""
     guids = pa.array(keys, pa.string())
-    good = pc.fill_null(pc.match_substring_regex(guids, _GUID), False)
-    if not pc.all(good).as_py():
+    if not _are_guids(guids):
         # A key that is no GUID is in quarantine under the key that is made of it.
         guids = pa.array([quarantine.row_key(str(key)) for key in keys], pa.string())
     return pa.table({"row_key": guids, "data_version": pa.array(versions, pa.string())})
+
+
+def _are_guids(texts: pa.StringArray) -> bool:
+    if texts.null_count or not pc.all(pc.equal(pc.binary_length(texts), len(_GUID)), min_count=0).as_py():
+        return False
+    letters = texts.buffers()[2]
+    return letters is None or letters.to_pybytes().translate(_DIGITS) == _GUID * len(texts)
 
 
 class VersionScan:

@@ -67,7 +67,9 @@ def possible_ways(entity: Entity) -> tuple[Way, ...]:
     """What the declaration allows; what the base can do shows in the run."""
     found = [Way.SNAPSHOT]
     if has_versions(entity):
-        found += [Way.VERSIONS, Way.CHANGES]
+        found.append(Way.VERSIONS)
+    if has_versions(entity) or names_what_it_is_about(entity):
+        found.append(Way.CHANGES)
     if entity.source.window or entity.source.follow:
         found.append(Way.WINDOWS)
     return tuple(found)
@@ -77,6 +79,13 @@ def has_versions(entity: Entity) -> bool:
     """Whether its objects carry a `DataVersion` and are read from a set: registers have none (PROTOCOL §7.2)."""
     names = {field.name for field in entity.fields}
     return entity.key == ("ref",) and "data_version" in names and entity.source.reading is Reading.PAGED
+
+
+def names_what_it_is_about(entity: Entity) -> bool:
+    """Whether it is a register of which a packet can say which rows to read anew (`steps/record_sets.py`)."""
+    source = entity.source
+    registers = ("AccumulationRegister_", "InformationRegister_")
+    return source.narrow is not None and all(name.startswith(registers) for name in source.resources)
 
 
 def check_way(entity: Entity, way: Way) -> None:

@@ -13,7 +13,6 @@ from onec_pipelines.monitoring.doctor.patient import Patient
 from onec_pipelines.onec.marks import place_of
 
 _GIB = 1024**3
-_LITTLE = 1 * _GIB
 
 
 def connection(patient: Patient) -> Iterator[Finding]:
@@ -56,7 +55,7 @@ def disk(patient: Patient) -> Iterator[Finding]:
             continue
         usage = shutil.disk_usage(folder)
         saw = f"{name}: {usage.free / _GIB:.1f} GiB of {usage.total / _GIB:.1f} are free"
-        if usage.free < _LITTLE:
+        if usage.free < patient.least_disk:
             yield complaint("disk", Severity.WARNING, "DISK_LOW", saw)
         else:
             yield ok("disk", saw)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
 
 from onec_pipelines.db.engine import Database, driver_connection
-from onec_pipelines.db.migrations import pending
+from onec_pipelines.db.migrations import Migration, pending
 from onec_pipelines.db.urls import DAGSTER_SCHEMA
 from onec_pipelines.errors import PipelineError
 from onec_pipelines.monitoring.doctor.findings import Finding, Severity, complaint, of_error, ok
@@ -17,12 +17,13 @@ from onec_pipelines.monitoring.doctor.patient import Patient
 
 _MOST_SKEW_SECONDS = 5.0
 _DAEMON_SECONDS = 300.0
+_LEDGER = "public.onec_schema_migrations"
 _SCHEMAS = ("raw", "clean", "shop", "integ")
 _FACTS = (
     "SELECT current_setting('server_version'), current_setting('TimeZone'), pg_is_in_recovery(),"
     " extract(epoch FROM clock_timestamp())::float8, pg_size_pretty(pg_database_size(current_database())),"
     " has_database_privilege(current_database(), 'TEMP'),"
-    " (SELECT reset_val FROM pg_settings WHERE name = 'TimeZone')"
+    " (SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'), current_setting('default_transaction_read_only')::boolean"
 )
 _RIGHTS = (
     "SELECT n.nspname, has_schema_privilege(n.oid, 'USAGE'), has_schema_privilege(n.oid, 'CREATE'),"
@@ -44,17 +45,18 @@ _LIMITS = b'SELECT concurrency_key, "limit" FROM dagster.concurrency_limits ORDE
 def server(patient: Patient) -> Iterator[Finding]:
     """Whether it answers, can be written to, has the right time and all migrations."""
     try:
-        waiting = pending(patient.database_url)
         facts = _row(patient.stores(), _FACTS)
+        waiting = _waiting(patient)
     except PipelineError as error:
         patient.database = None
         yield of_error("database", error)
         return
-    version, _, standby, clock, size, temporary, zone = facts
-    if standby:
-        yield complaint(
-            "database", Severity.ERROR, "DB_READ_ONLY", "the server is a standby: nothing can be written"
-        )
+    if waiting is None:
+        yield complaint("database", Severity.ERROR, "DB_RIGHTS", f"missing: GRANT SELECT ON {_LEDGER}")
+    version, _, standby, clock, size, temporary, zone, read_only = facts
+    if standby or read_only:
+        why = "the server is a standby" if standby else "default_transaction_read_only is on"
+        yield complaint("database", Severity.ERROR, "DB_READ_ONLY", f"{why}: nothing can be written")
     if not temporary:
         yield complaint(
             "database", Severity.ERROR, "DB_RIGHTS", "temporary tables are not allowed: GRANT TEMPORARY"
@@ -69,12 +71,23 @@ def server(patient: Patient) -> Iterator[Finding]:
             "MIGRATIONS_PENDING",
             f"{len(waiting)} migrations are missing, the first is {waiting[0]}",
         )
+    # Not knowing it, the rights on the tables are looked at all the same.
     patient.migrated = not waiting
     yield ok("database", f"PostgreSQL {version}, {size}, time zone {zone} (sessions of ours use UTC)")
 
 
+def _waiting(patient: Patient) -> Sequence[Migration] | None:
+    """The migrations that are not applied, None when we may not know."""
+    try:
+        return pending(patient.database_url)
+    except PipelineError as error:
+        if error.code == "DB_RIGHTS":
+            return None
+        raise
+
+
 def rights(patient: Patient) -> Iterator[Finding]:
-    """Whether we may read and write every table of ours."""
+    """Whether we may read and write every table of ours. Where we may not, nothing that rests on them is looked at."""
     with patient.stores().transaction() as connection:
         rows = driver_connection(connection).execute(_RIGHTS.encode(), (list(_SCHEMAS),)).fetchall()
     bad = False
@@ -89,6 +102,7 @@ def rights(patient: Patient) -> Iterator[Finding]:
         if lacks:
             bad = True
             yield complaint("database rights", Severity.ERROR, "DB_RIGHTS", "missing: " + "; ".join(lacks))
+    patient.migrated = not bad
     if not bad:
         yield ok("database rights", f"tables of {', '.join(_SCHEMAS)} can be read and written")
 

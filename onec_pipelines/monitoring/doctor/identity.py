@@ -23,6 +23,8 @@ def base(patient: Patient) -> Iterator[Finding]:
     name, place = patient.settings.system, place_of(patient.settings.url)
     seen = marks_of(patient)
     known = bases.find(patient.stores(), name)
+    if patient.forget_base:
+        yield _forgotten(patient)
     if patient.accept_base:
         bases.accept(patient.stores(), system_name=name, place=place, seen=seen, by=patient.by)
         yield ok("base", f"{place} is {name} from now on, as {patient.by} says")
@@ -41,6 +43,15 @@ def base(patient: Patient) -> Iterator[Finding]:
     if twins:
         saw = ", ".join(f"{twin.system_name} ({twin.place})" for twin in twins)
         yield complaint("base", Severity.WARNING, "BASE_TWICE", f"the same objects are in {saw}")
+
+
+def _forgotten(patient: Patient) -> Finding:
+    name = patient.forget_base
+    if name == patient.settings.system:
+        return ok("base", f"{name} is the system of these settings and was not forgotten")
+    if bases.forget(patient.stores(), system_name=patient.settings.system, name=name, by=patient.by):
+        return ok("base", f"{name} is forgotten, as {patient.by} says; what was loaded under it stays")
+    return ok("base", f"there was no {name} to forget")
 
 
 def marks_of(patient: Patient) -> Marks | None:

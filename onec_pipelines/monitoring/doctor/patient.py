@@ -19,7 +19,8 @@ from onec_pipelines.steps.resolve import Plan
 class Patient:
     """A base with its database, as far as each can be reached.
 
-    `ask_onec` is false when the settings that lead to 1C are not usable; `accept_base` says that a person wants this base from now on.
+    `ask_onec` is false when the settings that lead to 1C are not usable; `accept_base` says that a person wants this base from now on,
+    `forget_base` names another system under which nothing is filled any more.
     `database` is None when it does not answer, `prober` when 1C may not or cannot be asked. Checks fill in the rest:
     `published` are the names of the service document, `metadata` and `plans` what they mean to the entities, `readable` the plans
     whose sets could be read.
@@ -29,11 +30,16 @@ class Patient:
     entities: Sequence[Entity]
     write_probe: bool = False
     accept_base: bool = False
+    forget_base: str = ""
     ask_onec: bool = True
     parse_secrets: Callable[[str], object] | None = None
     by: str = "doctor"
     pace: float = 10.0
     """Requests a second at most: the doctor is in no hurry."""
+    least_disk: int = 1024**3
+    """Bytes that should be free."""
+    slow_seconds: float = 5.0
+    """From when the first call counts as slow."""
     database_url: str = ""
     database: Database | None = None
     migrated: bool = False

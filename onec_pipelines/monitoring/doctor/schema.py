@@ -44,9 +44,8 @@ def metadata(patient: Patient) -> Iterator[Finding]:
 def resolution(patient: Patient) -> Iterator[Finding]:
     """Does every entity find its set and fields? Says which alternatives are chosen and exactly what is missing."""
     found = condition(patient.entities, patient.knows())
-    for why in found.broken.values():
-        code = "ONEC_NOT_PUBLISHED" if why.endswith("is not published") else "ONEC_COLUMN_MISSING"
-        yield complaint("fields", Severity.ERROR, code, why)
+    for name, why in found.broken.items():
+        yield complaint("fields", Severity.ERROR, found.codes[name], why)
     for why in found.skipped.values():
         yield complaint("fields", Severity.NOTE, "ONEC_NOT_PUBLISHED", f"{why}; it may be absent")
     empty = [

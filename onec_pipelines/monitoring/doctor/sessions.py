@@ -11,7 +11,6 @@ from onec_pipelines.monitoring.doctor.patient import Patient
 from onec_pipelines.onec.probe import Seen
 from onec_pipelines.onec.query import SetQuery
 
-_SLOW_SECONDS = 5.0
 _SHORTAGE = frozenset({"ONEC_POOL_FULL", "ONEC_NO_LICENCE", "ONEC_OVERLOAD"})
 _MOST = 8
 
@@ -22,7 +21,7 @@ def mode(patient: Patient) -> Iterator[Finding]:
     if prober.session_mode != "auto":
         patient.learn(session_mode=prober.session_mode)
     took = patient.first.seconds if patient.first is not None else 0.0
-    if took > _SLOW_SECONDS:
+    if took > patient.slow_seconds:
         yield complaint(
             "sessions", Severity.NOTE, "ONEC_SLOW_START", f"the first call took {took:.1f} s (cold start)"
         )

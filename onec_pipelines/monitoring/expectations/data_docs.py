@@ -15,6 +15,8 @@ from pathlib import Path
 from onec_pipelines.monitoring.expectations.model import Finding, Severity
 
 FOLDER = "data_docs"
+PREFIX = "audits"
+"""Where the dashboard serves the folder."""
 KEPT = 7
 """Sites that are kept; the oldest go."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from onec_pipelines.monitoring.expectations.cadence import age_of
+from onec_pipelines.monitoring.expectations.cadence import age_of, watch_of
 from onec_pipelines.monitoring.expectations.model import Expectation, Form, Severity
 from onec_pipelines.monitoring.expectations.tables import Table
 from onec_pipelines.spec import Column, ColumnType, Entity, Field, NaturalKey
@@ -195,19 +195,23 @@ def _known_codes(table: Table) -> Expectation:
 
 
 def _fresh(table: Table) -> Expectation:
-    name, age = table.entity.name, age_of(table.entity)
+    name, watch = table.entity.name, watch_of(table.entity, table.scope.schedules)
+    age = watch.age if watch else age_of(table.entity)
     hours = int(age.fail.total_seconds() // 3600)
+    words = f"It was brought up to date within {hours} hours while its schedule runs."
+    # A schedule that was just switched on gets its time first; without one there is nothing to be late for.
+    since = f"'{watch.since.isoformat()}'::timestamptz" if watch else "now()"
     return Expectation(
         check=FRESHNESS,
-        words=f"It was brought up to date within {hours} hours.",
-        remedy="Look at its last runs (`onec status`) and whether its schedule is on in Dagster.",
+        words=words if watch else f"{words} None runs now: not judged.",
+        remedy="Look at its last runs (`onec status`), and whether Dagster's daemon runs (`onec doctor`).",
         severity=Severity.WARN,
         rows=(
             # What nobody ever synced is not late.
             f"SELECT '{name}' AS id FROM integ.sync_jobs j"
             f" WHERE j.system_name = '{table.scope.system_name}' AND j.entity_type = '{name}'"
-            " AND j.job_type <> 'dry_run' HAVING (max(j.completed_at)"
-            f" FILTER (WHERE j.status IN ('succeeded', 'skipped')) > now() - interval '{hours} hours') IS NOT TRUE"
+            f" AND j.job_type <> 'dry_run' HAVING greatest({since}, max(j.completed_at)"
+            f" FILTER (WHERE j.status IN ('succeeded', 'skipped'))) < now() - interval '{hours} hours'"
             " AND count(*) > 0"
         ),
     )

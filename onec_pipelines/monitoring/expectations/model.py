@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -107,8 +108,12 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """Of which base, and of which day of the partitioned tables; without a day of everything."""
+    """Of which base, and of which day of the partitioned tables; without a day of everything.
+
+    `schedules` are those that run, since when.
+    """
 
     system_name: str
     timezone: str
     day: date | None = None
+    schedules: Mapping[str, datetime] = field(default_factory=dict)

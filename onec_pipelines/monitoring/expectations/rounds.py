@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from onec_pipelines.db.engine import Database
-from onec_pipelines.ledger import quality
+from onec_pipelines.db.engine import Database, driver_connection
+from onec_pipelines.ledger import quality, schedules
 from onec_pipelines.monitoring.expectations.audit import audit
-from onec_pipelines.monitoring.expectations.data_docs import new_folder, publish, write_index
+from onec_pipelines.monitoring.expectations.data_docs import PREFIX, new_folder, publish, write_index
 from onec_pipelines.monitoring.expectations.distribution import DISTRIBUTION, figures_of
 from onec_pipelines.monitoring.expectations.model import Finding, Scope, Severity
 from onec_pipelines.monitoring.expectations.suites import suites_of
@@ -29,6 +29,16 @@ class Report:
     seconds: float
     docs: Path | None
     day: date | None = None
+    dashboard_url: str = ""
+
+    @property
+    def docs_url(self) -> str | None:
+        """Where people open the Data Docs: on the dashboard when its address is set, else the file."""
+        if self.docs is None:
+            return None
+        if self.dashboard_url:
+            return f"{self.dashboard_url}/{PREFIX}/{self.docs.parent.name}/index.html"
+        return self.docs.resolve().as_uri()
 
     @property
     def failed(self) -> tuple[Finding, ...]:
@@ -57,7 +67,11 @@ def run_audit(
     case. An audit of one day changes none.
     """
     begun = time.monotonic()
-    scope = Scope(system_name=settings.system, timezone=settings.timezone or "UTC", day=day)
+    with database.transaction() as connection:
+        running = schedules.running(driver_connection(connection))
+    scope = Scope(
+        system_name=settings.system, timezone=settings.timezone or "UTC", day=day, schedules=running
+    )
     last = quality.last_good(database, settings.system)
     suites = suites_of(scope, entities=entities, last=last)
     folder = new_folder(settings.home) if with_docs and suites else None
@@ -67,7 +81,14 @@ def run_audit(
         publish(settings.home)
     docs = folder / "index.html" if folder is not None else None
     seconds = time.monotonic() - begun
-    report = Report(number=0, findings=tuple(findings), seconds=seconds, docs=docs, day=day)
+    report = Report(
+        number=0,
+        findings=tuple(findings),
+        seconds=seconds,
+        docs=docs,
+        day=day,
+        dashboard_url=settings.dashboard_url,
+    )
     number = quality.remember(
         database,
         system_name=settings.system,
@@ -80,7 +101,7 @@ def run_audit(
         findings=[one.document for one in report.failed],
         figures={} if day is not None else _good_figures(findings, accept=accept),
     )
-    return Report(number=number, findings=tuple(findings), seconds=seconds, docs=docs, day=day)
+    return replace(report, number=number)
 
 
 def _good_figures(findings: Sequence[Finding], *, accept: bool) -> dict[str, dict[str, Any]]:

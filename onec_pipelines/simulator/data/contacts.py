@@ -6,6 +6,7 @@ Fields and the JSON value as 1C's library writes it (PROTOCOL §11.6).
 from __future__ import annotations
 
 import json
+from xml.sax.saxutils import quoteattr
 
 from onec_pipelines.simulator.data.dictionaries import head
 from onec_pipelines.simulator.data.tables import ListTable, by_presentation
@@ -97,4 +98,24 @@ def address(world: World, kind: str, city: int, chance: int) -> Row:
         "houseNumber": str(house),
         "apartments": [{"type": "Квартира", "number": str(flat)}],
     }
-    return _row(world, kind, "Адрес", text, value, Страна="РОССИЯ", Регион=region, Город=name)
+    fields = _address_fields(text, value, house, flat)
+    return _row(
+        world, kind, "Адрес", text, value, Страна="РОССИЯ", Регион=region, Город=name, ЗначенияПолей=fields
+    )
+
+
+def _address_fields(text: str, value: dict[str, object], house: int, flat: int) -> str:
+    """The XML that UT 11.4 keeps the parts of an address in, and later releases beside the JSON."""
+    numbers = "".join(
+        f'<ДопАдрЭл><Номер Тип="{kind}" Значение="{number}"/></ДопАдрЭл>'
+        for kind, number in (("1010", house), ("2010", flat))
+    )
+    return (
+        '<КонтактнаяИнформация xmlns="http://www.v8.1c.ru/ssl/contactinfo" xmlns:xs="http://www.w3.org/2001/XMLSchema"'
+        f' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" Представление={quoteattr(text)}><Комментарий/>'
+        '<Состав xsi:type="Адрес" Страна="РОССИЯ"><Состав xsi:type="АдресРФ">'
+        f"<СубъектРФ>{value['area']} {value['areaType']}</СубъектРФ><Город>{value['city']} г</Город>"
+        f"<Улица>{value['street']} ул</Улица><ОКТМО>0</ОКТМО>{numbers}"
+        f'<ДопАдрЭл ТипАдрЭл="10100000" Значение="{value["ZIPcode"]}"/>'
+        "</Состав></Состав></КонтактнаяИнформация>"
+    )

@@ -1,6 +1,6 @@
 """What we want, what 1C holds, and what it held when we last looked: differences, a three-way merge, conflicts.
 
-Prints are what is remembered of a value: the value itself, or a hash where it is personal. Pure: no database and no 1C.
+Prints are what is remembered of a value: the value itself, or a keyed hash where it is personal. Pure: no database and no 1C.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import Any
 
 from onec_pipelines.onec.values import ZERO_GUID
 from onec_pipelines.steps.push.declaration import Kind, Outgoing, Owner, Rows
-from onec_pipelines.steps.push.payload import Cell, Payload, ours
+from onec_pipelines.steps.push.payload import Cell, Payload, keyed, ours
 
 Row = Mapping[str, Any]
 Prints = dict[str, Any]
 _MASKED = 40
+_PRINT_BYTES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,10 @@ def print_of(cell: Cell, value: Any) -> str:
     text = normal(cell, value)
     if not cell.attribute.personal or not text:
         return text
-    return "#" + hashlib.sha256(text.encode()).hexdigest()[:16]
+    return (
+        "#"
+        + keyed(cell.secret, hashlib.sha256(text.encode()).digest()[:_PRINT_BYTES]).hex()[: 2 * _PRINT_BYTES]
+    )
 
 
 def shown(cell: Cell, value: Any) -> str:

@@ -110,6 +110,15 @@ def refusal(error: PipelineError, resource: str, key: UUID | None) -> PipelineEr
     return error
 
 
+def _unmade(error: PipelineError, parcel: Parcel) -> PipelineError:
+    """The same error with the link of the customer: what was refused before it was made has no link of its own."""
+    partner = parcel.payload.cell("partner")
+    link = deep_link("Catalog_Партнеры", str(partner.value)) if partner is not None else None
+    if link is not None:
+        error.remedy = f"{error.remedy} 1C has not made the {parcel.payload.outgoing.title}; its customer in 1C: {link}".strip()
+    return error
+
+
 def _intend(desk: Desk, parcel: Parcel, known: PushObject | None, digest: bytes, *, arrived: bool) -> None:
     push_objects.intend(
         desk.database,
@@ -180,7 +189,7 @@ def _create(desk: Desk, parcel: Parcel) -> tuple[UUID, Row, str]:
         answer = desk.writer.create(parcel.resource, parcel.payload.body(str(chosen)))
     except Quarantine as refused:
         if refused.code != "ONEC_DUPLICATE_KEY":
-            raise
+            raise _unmade(refused, parcel) from None
         return _arrived_before(desk, parcel, chosen)
     reach("after_create")
     key = UUID(guid(answer.get("Ref_Key")) or str(chosen))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -36,12 +36,16 @@ _NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uf
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One attribute as it goes to this base: its name there, its type, and the value as it stands in the body."""
+    """One attribute as it goes to this base: its name there, its type, and the value as it stands in the body.
+
+    `secret` keys the hash by which a personal value is remembered.
+    """
 
     attribute: Attribute
     name: str
     edm_type: str
     value: Any
+    secret: bytes = field(default=b"", repr=False)
 
     @property
     def is_empty(self) -> bool:
@@ -56,6 +60,7 @@ class Payload:
     outgoing: Outgoing
     cells: tuple[Cell, ...]
     sections: Mapping[str, tuple[tuple[Cell, ...], ...]]
+    secret: bytes = field(repr=False)
 
     def cell(self, fact: str) -> Cell | None:
         """The header cell of a fact, None when the base has no attribute for it (and the fact is empty)."""
@@ -72,18 +77,25 @@ class Payload:
         return made
 
     def digest(self) -> bytes:
-        """The sha256 of the body: the same facts give the same digest."""
-        return hashlib.sha256(dumps(self.body()).encode()).digest()
+        """The body's digest under this installation's secret: the same facts give the same one."""
+        return keyed(self.secret, hashlib.sha256(dumps(self.body()).encode()).digest())
 
 
-def build(outgoing: Outgoing, facts: Facts, metadata: Metadata, zone: ZoneInfo) -> Payload:
+def keyed(secret: bytes, digest: bytes) -> bytes:
+    """The digest of a digest under a secret, as the function `integ.keyed` makes it: bodies hold telephones, which a plain hash tells."""
+    return hashlib.sha256(secret + digest).digest()
+
+
+def build(outgoing: Outgoing, facts: Facts, metadata: Metadata, zone: ZoneInfo, *, secret: bytes) -> Payload:
     """The payload for this base, or an error with everything that is wrong with it; nothing was sent then.
+
+    `secret` keys what is remembered of it.
 
     Stop PUSH_UNKNOWN_ATTRIBUTE or PUSH_BAD_TYPE when the base does not have what the declaration names; Quarantine
     PUSH_PREFLIGHT when the facts cannot go out as they are.
     """
     row_type = metadata.need_set(outgoing.resource)
-    check = _Preflight(metadata=metadata, zone=zone)
+    check = _Preflight(metadata=metadata, zone=zone, secret=secret)
     cells = tuple(check.cells(outgoing.attributes, facts, row_type, ""))
     sections: dict[str, tuple[tuple[Cell, ...], ...]] = {}
     for section in outgoing.sections:
@@ -104,7 +116,7 @@ def build(outgoing: Outgoing, facts: Facts, metadata: Metadata, zone: ZoneInfo) 
         )
     if check.problems:
         raise refused(check.problems)
-    return Payload(outgoing=outgoing, cells=cells, sections=sections)
+    return Payload(outgoing=outgoing, cells=cells, sections=sections, secret=secret)
 
 
 @dataclass(kw_only=True)
@@ -113,6 +125,7 @@ class _Preflight:
 
     metadata: Metadata
     zone: ZoneInfo
+    secret: bytes
     problems: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
 
@@ -139,7 +152,8 @@ class _Preflight:
             if problem:
                 self.problems.append(f"{place}{name} {problem}")
                 continue
-            yield from _made(attribute, name, edm_type, value, self.zone)
+            for cell in _made(attribute, name, edm_type, value, self.zone):
+                yield replace(cell, secret=self.secret)
 
     def _checked(self, attribute: Attribute, value: Any) -> tuple[Any, str]:
         members = self.metadata.enums.get(attribute.enum or "") or ()

@@ -60,13 +60,13 @@ def shop_name(url, key):
 def test_a_change_reaches_the_shop_without_a_request_for_the_object(based, shop, database_url):
     key = new_product(shop, "Первое имя")
     take_in(based)
-    before = len(based.calls)
+    before = based.spent.calls
 
     outcome = sync_changes(based, ["products"])["products"]
 
     assert (outcome.rows_read, outcome.clean_changed) == (1, 1)
     assert shop_name(database_url, key) == "Первое имя"
-    assert len(based.calls) == before
+    assert based.spent.calls == before
 
 
 def test_a_packet_is_applied_once(based, shop, database_url):

@@ -147,12 +147,12 @@ def test_a_replay_brings_back_what_packets_brought(runtime, shop, database_url):
     take_in(runtime)
     sync_changes(runtime, ["products"])
     before = state_of(database_url)
-    requests = len(runtime.calls)
+    requests = runtime.spent.calls
 
     inbound(BY_NAME["products"], runtime, layers=[Layer.CLEAN, Layer.SHOP, Layer.IDS])
 
     assert state_of(database_url) == before
-    assert len(runtime.calls) == requests
+    assert runtime.spent.calls == requests
     assert value(database_url, "SELECT name FROM clean.products WHERE ref = %s", key) == "Из пакета"
 
 

@@ -51,12 +51,12 @@ def break_it(simulator, kind, match, **fault):
 
 def test_an_empty_queue_stores_nothing_and_costs_three_requests(runtime, shop, database_url):
     take_in(runtime)
-    before = len(runtime.calls)
+    before = runtime.spent.calls
 
     taken = take_in(runtime)
 
     assert (taken.packets, taken.entries, taken.drained) == (0, 0, True)
-    assert len(runtime.calls) - before == 3
+    assert runtime.spent.calls - before == 3
     assert value(database_url, "SELECT count(*) FROM raw.packets") == 0
     assert value(database_url, "SELECT drained_at IS NOT NULL AND holder IS NULL FROM integ.exchange_nodes")
 

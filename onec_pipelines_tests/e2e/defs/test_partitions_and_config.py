@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import threading
 from datetime import timedelta
 
 import dagster as dg
@@ -81,6 +84,8 @@ def test_a_range_of_days_is_one_run_that_reads_just_these(instance, database_url
     assert "2026-03-01" <= found[0] <= found[-1] <= "2026-05-29"
     done = instance.get_materialized_partitions(asset_key(ORDERS, Layer.SHOP))
     assert len(done) == 90
+    told = {one.metadata["days"].value for one in result.get_asset_check_evaluations()}
+    assert told == {"2026-03-01…2026-05-29"}
     assert value(database_url, "SELECT count(*) FROM integ.sync_jobs") == 1
 
 
@@ -96,6 +101,40 @@ def test_today_is_the_incremental_run(instance, database_url):
         database_url, "SELECT metadata ->> 'way', metadata ->> 'whole' FROM integ.sync_jobs ORDER BY id"
     )
     assert ways == [("windows", "true"), ("windows", "false")]
+
+
+def test_a_whole_load_fills_every_day_of_every_layer_once(instance):
+    first = materialize(instance, ORDERS, partition_key=today_key())
+    whole = {layer: instance.get_materialized_partitions(asset_key(ORDERS, layer)) for layer in Layer}
+    again = materialize(instance, ORDERS, partition_key=today_key(), config={"full": True})
+
+    assert first.success
+    assert again.success
+    assert {len(days) for days in whole.values()} == {len(DAILY.get_partition_keys())}
+    latest = instance.get_latest_materialization_event(asset_key(ORDERS, Layer.SHOP)).asset_materialization
+    assert latest.partition == today_key()
+    told = instance.get_records_for_run(again.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    assert len(told.records) == len(Layer)
+
+
+def test_a_cancelled_step_is_not_tried_again(instance, shop, database_url):
+    """Dagster would: its retry policy holds for interrupts, too, and the run somebody cancelled goes on after 20 seconds."""
+    control(shop, "faults", {"type": "latency", "attributes": {"latency": 1000}})
+    control(shop, "stats", method="DELETE")
+    asked = threading.Event()
+
+    def interrupt():
+        while control(shop, "stats")["requests_total"] < 3:
+            asked.wait(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    result = materialize(instance, ORDERS, partition_key="2026-03-01")
+
+    kinds = [event.event_type for event in result.all_events]
+    assert dg.DagsterEventType.STEP_FAILURE in kinds
+    assert dg.DagsterEventType.STEP_UP_FOR_RETRY not in kinds
+    assert query(database_url, "SELECT status FROM integ.sync_jobs") == [("failed",)]
 
 
 def test_the_last_partition_is_today():

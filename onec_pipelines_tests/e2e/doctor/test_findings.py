@@ -256,22 +256,3 @@ def test_dagsters_daemon_is_missed_when_its_last_sign_of_life_is_old(base, datab
 
     assert "DAGSTER_DAEMON" in codes(before, "warning")
     assert codes(after, "warning") == []
-
-
-def test_a_pause_is_obeyed_and_named(base, database_url, tmp_path):
-    query(
-        database_url,
-        "INSERT INTO integ.throttle (system_name, paused_at, paused_by) VALUES ('test', now(), 'somebody')",
-    )
-
-    report = visit(base, database_url, tmp_path)
-
-    assert report.requests == 0
-    assert "ONEC_PAUSED" in codes(report, "warning")
-
-
-def test_an_open_way_to_1c_is_warned_of(base, database_url, tmp_path):
-    url = "http://no-such-host.invalid/ut/odata/standard.odata"
-    report = visit(base, database_url, tmp_path, settings={"ONEC_URL": url, "ONEC_VERIFY_TLS": "false"})
-
-    assert codes(report, "warning") == ["ONEC_TLS_UNVERIFIED", "ONEC_PLAIN_HTTP"]

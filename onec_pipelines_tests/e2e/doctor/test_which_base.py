@@ -83,11 +83,18 @@ def test_the_doctor_names_the_other_base_until_a_person_accepts_it(
     )
 
 
-def test_one_base_under_two_names_is_warned_of(ours, database_url, tmp_path):
+def test_one_base_under_two_names_is_warned_of_until_one_is_given_up(ours, database_url, tmp_path):
     visit(ours, database_url, tmp_path)
     report = visit(ours, database_url, tmp_path, settings={"ONEC_SYSTEM": "second"})
 
+    after = visit(ours, database_url, tmp_path, forget_base="second", by="anna@desk")
+
     assert codes(report, "warning") == ["BASE_TWICE"]
+    assert codes(after, "warning") == []
+    assert value(
+        database_url,
+        "SELECT details->>'before' || ' ' || (details->>'by') FROM integ.audit_log WHERE action = 'base.forget'",
+    ) == ("localhost/ut/odata/standard.odata anna@desk")
 
 
 def test_a_second_machine_takes_the_metadata_from_the_database(ours, database_url, tmp_path):

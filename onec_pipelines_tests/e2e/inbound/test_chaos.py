@@ -15,15 +15,18 @@ import pytest
 from onec_pipelines.db.migrations import migrate
 from onec_pipelines.entities import ENTITIES
 from onec_pipelines.simulator.server import Simulator
+from onec_pipelines_tests.fixtures.clerk import work
 from onec_pipelines_tests.fixtures.live import deleted_objects, live_rows
 from onec_pipelines_tests.fixtures.oracle import check_barcodes, check_objects, check_prices, check_stock
 from onec_pipelines_tests.fixtures.pipeline import control, environment, open_fast, query, sync
 from onec_pipelines_tests.fixtures.state import debris_of
+from onec_pipelines_tests.fixtures.whole import check_whole
 
 DRIVER = Path(__file__).with_name("killed_runs.py")
 SEED = int(os.environ.get("CHAOS_SEED", "20261123"))
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "20"))
 STEPS_A_ROUND = 10
+EDITS_A_ROUND = 8
 # A run of all entities does some 3000 things to the database when little has changed.
 LATEST_KILL = 3000
 FAULTS = (
@@ -78,6 +81,7 @@ def test_after_chaos_and_a_quiet_sync_the_shop_is_what_1c_is(
         born = ids(database_url)
         for number in range(ROUNDS):
             control(shop, "day", {"steps": STEPS_A_ROUND})
+            work(shop, chance, EDITS_A_ROUND)
             for fault in chance.sample(FAULTS, chance.randint(0, 2)):
                 control(shop, "faults", {**fault, "match": "Catalog|Document|Register", "toxicity": 0.03})
             kill_at = chance.randint(1, LATEST_KILL) if number % 2 else None
@@ -94,6 +98,7 @@ def test_after_chaos_and_a_quiet_sync_the_shop_is_what_1c_is(
         with open_fast({**variables, "ONEC_DATABASE_URL": empty_database_url}) as fresh:
             sync(fresh)
 
+        assert len(check_whole(shop, database_url)) == len(ENTITIES)
         check_objects(shop, database_url)
         check_prices(shop, database_url)
         check_stock(shop, database_url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -149,7 +150,6 @@ def test_the_brake_holds_when_very_many_asked_rows_are_gone(runtime, shop, datab
     ("entity", "values", "code"),
     [
         ("products", {"only": ["not a guid"]}, "ONEC_BAD_QUERY"),
-        ("currency_rates", {"only": ["11111111-1111-1111-1111-111111111111"]}, "NOT_ON_DEMAND"),
         ("stock", {"way": Way.VERSIONS}, "WAY_NOT_POSSIBLE"),
         ("products", {"only": [], "way": Way.SNAPSHOT}, "WRONG_ASK"),
     ],
@@ -160,6 +160,14 @@ def test_what_cannot_be_asked_is_said_before_anything_is_done(runtime, database_
 
     assert refused.value.code == code
     assert value(database_url, "SELECT count(*) FROM integ.sync_jobs") == 0
+
+
+def test_a_register_that_cannot_be_asked_for_keys_says_so(runtime):
+    rates = BY_NAME["currency_rates"]
+    without = replace(rates, source=replace(rates.source, narrow=None))
+
+    with pytest.raises(Stop, match="NOT_ON_DEMAND"):
+        inbound(without, runtime, only=["11111111-1111-1111-1111-111111111111"])
 
 
 def test_a_web_server_that_takes_short_addresses_gets_fewer_keys_at_once(database_url, tmp_path):

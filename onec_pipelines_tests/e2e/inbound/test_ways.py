@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - statements made of names that are declared
-"""Four ways of reading, one end state: after days of business the tables are those that a first load of the same base gives."""
+"""What each way of reading promises: what it asks for, what it finds, how it ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from onec_pipelines.entities import BY_NAME
 from onec_pipelines.errors import RetryLater, Stop
 from onec_pipelines.inbound import inbound
 from onec_pipelines.simulator.server import Simulator
-from onec_pipelines.spec import Layer, Way
+from onec_pipelines.spec import Layer
 from onec_pipelines.steps.windows import Window
 from onec_pipelines_tests.fixtures.pipeline import control, environment, open_fast, query, sync, value
 from onec_pipelines_tests.fixtures.state import debris_of
@@ -78,10 +78,17 @@ def facts(connection: psycopg.Connection[dict[str, Any]], statement: str) -> lis
     )
 
 
-@pytest.mark.parametrize("way", [Way.VERSIONS, Way.SNAPSHOT, None])
-def test_every_way_comes_to_the_same_end(shop, database_url, empty_database_url, variables, way):
+def test_after_days_of_business_clean_is_what_a_first_load_gives(
+    shop, database_url, empty_database_url, variables
+):
+    """Rejected rows among them; each entity in its own way. Every entity in every way is `test_strategies.py`."""
     with open_fast(variables) as runtime:
-        bring_through_days(runtime, shop, way)
+        sync(runtime, ALL)
+        for steps in (30, 40):
+            control(shop, "day", {"steps": steps})
+            sync(runtime, ALL)
+        # What is gone has to be missed twice.
+        sync(runtime, ALL)
 
     migrate(empty_database_url)
     with open_fast({**variables, "ONEC_DATABASE_URL": empty_database_url}) as fresh:
@@ -90,20 +97,6 @@ def test_every_way_comes_to_the_same_end(shop, database_url, empty_database_url,
     for name, rows in wanted.items():
         assert found[name] == rows, name
     assert debris_of(database_url) == []
-
-
-def bring_through_days(runtime, shop, way):
-    def bring():
-        for entity in ALL:
-            possible = way if way is not None and (way is Way.SNAPSHOT or entity.name in CATALOG) else None
-            inbound(entity, runtime, way=possible)
-
-    bring()
-    for steps in (30, 40):
-        control(shop, "day", {"steps": steps})
-        bring()
-    # What is gone has to be missed twice.
-    bring()
 
 
 def test_a_run_without_changes_asks_for_versions_only(runtime):

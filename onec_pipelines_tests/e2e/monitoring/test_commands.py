@@ -7,13 +7,19 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 
 import pytest
 from click.testing import CliRunner
 
 from onec_pipelines.cli import cli
+from onec_pipelines.webhook.signature import new_secret
+from onec_pipelines.webhook.trial import send
 from onec_pipelines_tests.fixtures.pipeline import query
+from onec_pipelines_tests.fixtures.webhooks import event
+
+TOKEN = "a-token-of-enough-characters"
 
 
 @pytest.fixture
@@ -60,15 +66,68 @@ def test_advise_says_that_there_is_not_enough_data(variables):
     assert {one["verdict"] for one in document["advice"]} == {"no_data"}
 
 
-def test_the_dashboard_is_served_until_it_is_interrupted(variables):
+def test_status_says_in_both_languages_what_stopped_the_last_runs(variables, database_url):
+    query(database_url, "DELETE FROM integ.sync_jobs WHERE id > (SELECT min(id) FROM integ.sync_jobs)")
+    english, russian = run(variables, "status"), run(variables, "status", "--lang", "ru")
+
+    assert "[ONEC_AUTH] 1C refused the login" in english
+    assert "What to do: Check ONEC_USER" in english
+    assert "Что делать: Проверьте ONEC_USER" in russian
+
+
+def served(variables, *arguments):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ONEC_")} | variables
-    process = subprocess.Popen(
-        [sys.executable, "-m", "onec_pipelines.cli", "dashboard", "serve", "--port", "0", "--json"],
+    return subprocess.Popen(
+        [sys.executable, "-m", "onec_pipelines.cli", *arguments, "--port", "0", "--json"],
         env=environment,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
-    with process:
+
+
+def answer_of(url, **headers):
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:  # noqa: S310 - loopback
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_the_receiver_serves_the_dashboard_with_a_token_and_keeps_its_own_health(variables):
+    secret = new_secret()
+    held = {**variables, "ONEC_WEBHOOK_SECRETS": secret, "ONEC_DASHBOARD_TOKEN": TOKEN}
+    with served(held, "webhooks", "serve", "--dashboard") as process:
+        url = json.loads(process.stdout.readline())["url"]
+        login = {"Authorization": f"Bearer {TOKEN}"}
+        assert [answer_of(f"{url}{path}")[0] for path in ("/dashboard", "/metrics", "/audits/")] == [401] * 3
+        status, page = answer_of(f"{url}/dashboard?lang=en", **login)
+        assert (status, "RUN_FAILED" in page) == (200, True)
+        assert answer_of(f"{url}/metrics", **login)[0] == 200
+        assert json.loads(answer_of(f"{url}/health/ready", **login)[1])["status"] == "degraded"
+        # The receiver can take events however the rest is.
+        assert (answer_of(f"{url}/health")[0], "reasons" in answer_of(f"{url}/health", **login)[1]) == (
+            200,
+            False,
+        )
+        sent = event("stock.changed", "8b9660f6-6332-11ec-ad72-000c29b45b09", secret=secret)
+        assert send(sent, url)[0] == 202
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=20)
+
+
+def test_a_receiver_does_not_show_the_dashboard_to_everybody(variables):
+    with served(
+        {**variables, "ONEC_WEBHOOK_SECRETS": new_secret()}, "webhooks", "serve", "--dashboard"
+    ) as process:
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert "DASHBOARD_OPEN" in said
+
+
+def test_the_dashboard_is_served_until_it_is_interrupted(variables):
+    with served(variables, "dashboard", "serve") as process:
         url = json.loads(process.stdout.readline())["url"]
         with urllib.request.urlopen(f"{url}/dashboard?lang=ru", timeout=20) as answer:  # noqa: S310 - loopback
             assert "RUN_FAILED" in answer.read().decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import shutil
 import urllib.error
@@ -192,6 +193,85 @@ def test_only_reading_is_possible(database_url):
         refused.value.close()
 
 
+@pytest.fixture
+def audited(database_url, tmp_path):
+    """A database with one audit, whose pages are in this test's home, beside a file that is nobody's business."""
+    folder = tmp_path / "data_docs" / "20260501T030000Z"
+    (folder / "static").mkdir(parents=True)
+    (folder / "index.html").write_text("<a href='../index.html'>Earlier audits</a>", encoding="utf-8")
+    (folder / "static" / "data_docs.css").write_text("a {}", encoding="utf-8")
+    (folder / "notes.txt").write_text("CANARY-PASSWORD", encoding="utf-8")
+    (folder.parent / "index.html").write_text("all audits", encoding="utf-8")
+    (tmp_path / ".env").write_text("CANARY-PASSWORD", encoding="utf-8")
+    (tmp_path / "page.html").write_text("CANARY-PASSWORD", encoding="utf-8")
+    (folder / "out.html").symlink_to(tmp_path / "page.html")
+    query(
+        database_url,
+        "INSERT INTO integ.quality_runs (system_name, seconds, expectations, errors, warnings, docs, findings)"
+        " VALUES ('ut', 1, 812, 1, 2, %s, '[]')",
+        str(folder / "index.html"),
+    )
+    return {"ONEC_HOME": str(tmp_path)}
+
+
+def test_the_pages_of_audits_are_served_and_linked(database_url, audited):
+    with serving(database_url, **audited) as url:
+        page = get(f"{url}/dashboard?lang=ru")[1]
+        assert 'href="audits/20260501T030000Z/index.html"' in page
+        assert "ошибок: 1" in page
+        status, _, headers = get(f"{url}/audits/20260501T030000Z/index.html")
+        assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert "script" not in headers["content-security-policy"]
+        assert get(f"{url}/audits")[1] == get(f"{url}/audits/")[1] == "all audits"
+        assert get(f"{url}/audits/20260501T030000Z/static/data_docs.css")[2]["content-type"].startswith(
+            "text/css"
+        )
+
+
+OUTSIDE = (
+    *(
+        "../.env",
+        "../page.html",
+        "..%2f.env",
+        "%2e%2e/%2e%2e/etc/passwd",
+        "%2e%2e%2fpage.html",
+        "/etc/passwd",
+    ),
+    *(
+        "..%5c.env",
+        "20260501T030000Z/..%2f..%2fpage.html",
+        "%00",
+        "20260501T030000Z/index.html%00.css",
+        "a" * 5000,
+    ),
+    *("20260501T030000Z/notes.txt", "20260501T030000Z/out.html", "20260501T030000Z/nothing.html", "static"),
+)
+
+
+def test_no_address_leads_out_of_the_folder_of_audits(database_url, audited):
+    found = {}
+    with serving(database_url, **audited) as url:
+        for path in OUTSIDE:
+            connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=20)
+            # As it is: urllib would tidy the path.
+            connection.request("GET", f"/audits/{path}")
+            answer = connection.getresponse()
+            found[path[:40]] = (answer.status, answer.read().decode())
+            connection.close()
+
+    assert {status for status, _ in found.values()} == {404}, found
+    assert [path for path, (_, body) in found.items() if "CANARY" in body or "root:" in body] == []
+
+
+def test_audits_want_the_token_and_pages_that_are_gone_are_not_linked(database_url, audited, tmp_path):
+    shutil.rmtree(tmp_path / "data_docs")
+    with serving(database_url, **audited, ONEC_DASHBOARD_TOKEN=TOKEN) as url:
+        assert get(f"{url}/audits/")[0] == 401
+        page = get(f"{url}/dashboard", Authorization=f"Bearer {TOKEN}")[1]
+        assert "812" in page
+        assert "audits/2026" not in page
+
+
 @needs_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 900)])
@@ -213,6 +293,7 @@ def test_it_fits_the_screen_is_readable_and_loads_nothing_from_elsewhere(filled,
         assert complaints == []
         assert page.inner_text("#level") == "Работает, есть замечания"
         assert page.locator("figure svg rect.low").count() > 20
+        assert page.locator("figure.ages svg rect.high").count() == 24
         assert page.locator("#entities tbody tr").count() == 4
         assert "Глубокий $skip" in page.inner_text("#advice")
         smallest = page.evaluate(

@@ -8,6 +8,7 @@ all workers.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import signal
@@ -25,6 +26,7 @@ from onec_pipelines.settings import load_settings
 from onec_pipelines.steps import failpoints
 
 LEASE_SECONDS = 2.0
+HANGS_AFTER_SECONDS = 120.0
 QUICK = RetryPolicy(attempts=5, wait_initial=0.01, wait_max=0.1, wait_jitter=0.02)
 
 
@@ -86,6 +88,8 @@ def fork(variables: dict[str, str], name: str | None, nth: int, *, until_empty: 
         code = 1
         try:
             die_at(name, nth)
+            if until_empty:  # tells where all threads stand, and ends
+                faulthandler.dump_traceback_later(HANGS_AFTER_SECONDS, exit=True)
             work(variables, until_empty=until_empty)
             code = 0
         except BaseException:

@@ -16,6 +16,7 @@ from onec_pipelines_tests.fixtures.pipeline import control, environment, query
 
 ORDERS = int(os.environ.get("PUSH_ORDERS", "60"))
 WORKERS = 3
+KILLS = max(12, ORDERS // 8)
 MISBEHAVIOUR = [
     {"name": "lost before", "type": "reset_peer", "attributes": {"phase": "before"}, "toxicity": 0.10},
     {"name": "lost after", "type": "reset_peer", "attributes": {"phase": "after"}, "toxicity": 0.25},
@@ -49,6 +50,7 @@ def documents(simulator):
     return [row for row in rows if str(row["НомерПоДаннымКлиента"]).startswith("SITE-")]
 
 
+@pytest.mark.timeout(180 + 3 * ORDERS)
 @pytest.mark.parametrize("client_keys", ["honour", "ignore"])
 def test_every_order_becomes_one_posted_document(client_keys, shop, shop_url, workers, home):
     chance = random.Random(5)  # noqa: S311 - reproducible chance is the point
@@ -62,10 +64,10 @@ def test_every_order_becomes_one_posted_document(client_keys, shop, shop_url, wo
         }
         running = [workers.say(start=variables)["pid"] for _ in range(WORKERS)]
         killed = 0
-        ends_at = time.monotonic() + 60 + ORDERS
+        ends_at = time.monotonic() + 60 + 2 * ORDERS
         while open_items(shop_url) and time.monotonic() < ends_at:
             time.sleep(chance.uniform(0.2, 0.6))
-            if killed < 12:
+            if killed < KILLS:
                 victim = chance.randrange(WORKERS)
                 workers.say(kill=running[victim])
                 running[victim] = workers.say(start=variables)["pid"]

@@ -15,6 +15,7 @@ from onec_pipelines.ledger import quality
 from onec_pipelines.monitoring.expectations import Severity
 from onec_pipelines.monitoring.expectations.rounds import run_audit
 from onec_pipelines_tests.fixtures.pipeline import SYSTEM, query, value
+from onec_pipelines_tests.fixtures.schedules import switch_on
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 CANARY = "Канарейкина-7719"
@@ -107,6 +108,7 @@ def test_a_synced_shop_is_green_and_its_figures_are_remembered(synced_url, setti
 
 
 def test_each_mistake_turns_its_own_check_red_with_the_number_of_its_rows(database, copy_url, settings_of):
+    switch_on(copy_url, "prices_and_stock_every_10_minutes")
     for _, statement in DEFECTS.values():
         for part in statement.split("; "):
             query(copy_url, part)

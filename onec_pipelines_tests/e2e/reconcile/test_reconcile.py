@@ -9,7 +9,7 @@ import pytest
 
 from onec_pipelines.entities import BY_NAME, ENTITIES
 from onec_pipelines.inbound import inbound
-from onec_pipelines.ledger import jobs
+from onec_pipelines.ledger import approvals, jobs
 from onec_pipelines.reconcile import reconcile
 from onec_pipelines.simulator.server import Simulator
 from onec_pipelines.spec import Layer
@@ -18,6 +18,7 @@ from onec_pipelines_tests.fixtures.pipeline import control, environment, open_fa
 
 reconcile_module = importlib.import_module("onec_pipelines.reconcile")
 PRODUCTS, STOCK, BRANDS = BY_NAME["products"], BY_NAME["stock"], BY_NAME["brands"]
+PRICE_REGISTER = "InformationRegister_ЦеныНоменклатуры25"
 GOODS = tuple(
     BY_NAME[name]
     for name in (
@@ -147,6 +148,59 @@ def test_a_total_leads_to_the_very_row(runtime, database_url, spot):
     assert len(look.totals) == 1
     # Few keys were asked for one by one.
     assert look.asked < 20
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "change"),
+    [
+        ("currency_rates", "rate", "rate + 1"),
+        ("discount_scopes", "status", "'Tampered'"),
+        ("order_states", "state", "'Tampered'"),
+        ("loyalty_balances", "accrued", "accrued + 1"),
+    ],
+)
+def test_rows_of_registers_are_compared_and_not_only_counted(runtime, database_url, name, column, change):
+    entity = BY_NAME[name]
+    inbound(entity, runtime)
+    key = tamper(database_url, name, column, change)
+
+    finding = reconcile_module._look(entity, runtime, size=2000)
+
+    assert {(one.row_key, one.columns) for one in finding.wrong.values() if one.where == "clean"} == {
+        (key, (column,))
+    }
+
+
+def test_a_load_that_a_limit_holds_is_told_and_never_repaired_around_it(shop, database_url, tmp_path):
+    """The shop differs from 1C by a person's wish: reconciliation says so and writes nothing, until it is granted."""
+    control(shop, "options", {"stock_control": False}, method="PATCH")
+    variables = environment(shop, database_url, tmp_path, page_rows=200)
+    with open_fast({**variables, "ONEC_LIMITS": "price_fall=50%:2"}) as runtime:
+        sync(runtime, GOODS)
+        before = query(database_url, "SELECT onec_key, price FROM shop.prices ORDER BY 1")
+        for row in control(shop, f"rows/{PRICE_REGISTER}?top=3")["rows"]:
+            lines = [{**line, "Цена": "0.01"} for line in row["RecordSet"]]
+            control(
+                shop, f"rows/{PRICE_REGISTER}/{row['Recorder']}/{row['Recorder_Type']}", {"RecordSet": lines}
+            )
+
+        told = reconcile(BY_NAME["prices"], runtime, rows=1000, repair=True)
+
+        assert (told.status, told.rows_repaired) == ("drift", 0)
+        assert told.rows_left == told.rows_drift > 2
+        assert {one.where for one in told.differences} == {"shop"}
+        assert "onec approve" in str(told.message)
+        assert query(database_url, "SELECT onec_key, price FROM shop.prices ORDER BY 1") == before
+        held = value(database_url, "SELECT id FROM integ.approvals WHERE state = 'pending'")
+        approvals.decide(
+            runtime.database, held, "granted", system_name=runtime.system_name, by="test", reason="meant"
+        )
+
+        done = reconcile(BY_NAME["prices"], runtime, rows=1000)
+
+    assert (done.status, done.message) == ("same", None)
+    assert done.rows_late == told.rows_drift
+    assert query(database_url, "SELECT onec_key, price FROM shop.prices ORDER BY 1") != before
 
 
 def test_a_lost_webhook_is_made_good(runtime, shop, database_url):

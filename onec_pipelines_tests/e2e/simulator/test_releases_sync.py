@@ -10,6 +10,7 @@ from onec_pipelines.simulator.releases import RELEASES
 from onec_pipelines.simulator.server import Simulator
 from onec_pipelines_tests.fixtures.oracle import check_barcodes, check_prices, check_stock
 from onec_pipelines_tests.fixtures.pipeline import control, environment, open_fast, query, sync
+from onec_pipelines_tests.fixtures.whole import check_whole
 
 MISSING = {"11.4": {"vat_rates", "pricing_variants"}}
 STEPS = 25
@@ -32,10 +33,20 @@ def test_every_entity_of_a_release_arrives_or_is_told_to_be_missing(base, databa
     assert missing == MISSING.get(release, set())
     assert {outcomes[name].status for name in missing} <= {"skipped"}
     assert all(outcomes[name].complete for name in outcomes if name not in missing)
+    assert check_whole(running, database_url).keys() == outcomes.keys() - missing
     check_rates(running, database_url)
+    check_addresses(database_url)
     check_prices(running, database_url)
     check_stock(running, database_url)
     check_barcodes(running, database_url)
+
+
+def check_addresses(url):
+    """JSON or XML, the parts are there."""
+    parts = "country, postcode, region, city, street, house, flat"
+    addresses = query(url, f"SELECT {parts} FROM shop.customer_contacts WHERE contact_type = 'address'")  # noqa: S608
+    assert addresses
+    assert all(all(address) for address in addresses)
 
 
 def check_rates(running, url):

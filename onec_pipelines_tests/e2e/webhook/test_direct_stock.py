@@ -93,14 +93,14 @@ def test_a_value_is_in_the_shop_before_1c_is_asked_and_1c_has_the_last_word(
         "timestamp": now.isoformat(),
         "data": {"sequence": 1, "stock": [{**row, "on_hand": "777.5", "to_ship": "7.5"}]},
     }
-    calls = len(runtime.calls)
+    calls = runtime.spent.calls
     with receiving(database_url, on_stored=direct.offer) as receiver:
         assert post(receiver, signed_body(json.dumps(body).encode())).status == 202
         deadline = time.monotonic() + 10
         while stock_of_shop(database_url).get(key) != Decimal("777.5"):
             assert time.monotonic() < deadline
             time.sleep(0.02)
-    assert len(runtime.calls) == calls
+    assert runtime.spent.calls == calls
     available = "SELECT available FROM shop.stock WHERE on_hand = 777.5"
     assert query(database_url, available)[0][0] <= Decimal(770)
     assert query(database_url, "SELECT way, hints, rows_changed FROM integ.webhook_applied") == [

@@ -1,22 +1,25 @@
-"""Failed runs, checks and freshness of Dagster's log become alerts exactly once, however often the log is read."""
+"""Failed runs and checks of Dagster's log become alerts exactly once, however often the log is read."""
 
 from __future__ import annotations
 
 import shutil
-import time
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
 
+from onec_pipelines.db.engine import connect, driver_connection
 from onec_pipelines.definitions import build_definitions
 from onec_pipelines.defs import alerts as sensors
 from onec_pipelines.defs.assets import as_failure
+from onec_pipelines.defs.freshness import schedules_that_run
 from onec_pipelines.errors import RetryLater, Stop
+from onec_pipelines.ledger import schedules
 from onec_pipelines.monitoring.alerting import Alerting
 from onec_pipelines.settings import project_root
 from onec_pipelines_tests.fixtures.alerts import http_receiver
 from onec_pipelines_tests.fixtures.pipeline import query
+from onec_pipelines_tests.fixtures.schedules import state_of
 
 ASSET = dg.AssetKey(["clean", "products_clean"])
 
@@ -197,31 +200,22 @@ def test_a_brake_is_left_to_the_ledger(watched):
     assert watched.tick() == []
 
 
-def freshness(instance, key, state):
-    change = FreshnessStateChange(
-        key=key, previous_state=FreshnessState.PASS, new_state=state, state_change_timestamp=time.time()
-    )
-    event = dg.DagsterEvent(
-        event_type_value=dg.DagsterEventType.FRESHNESS_STATE_CHANGE.value,
-        job_name="",
-        event_specific_data=change,
-    )
-    instance.report_dagster_event(event, run_id="")
+def test_what_dagster_keeps_of_schedules_is_read_as_it_is_written(watched, database_url):
+    """The tables are Dagster's: this is the test that tells when a release writes them otherwise."""
+    with connect(database_url) as database:
 
+        def running():
+            with database.transaction() as connection:
+                return schedules.running(driver_connection(connection))
 
-def test_assets_that_are_too_old_are_one_alert_that_ends_when_all_are_fresh(watched):
-    keys = [dg.AssetKey(["shop", name]) for name in ("products", "prices", "stock")]
-    for key in keys:
-        freshness(watched.instance, key, FreshnessState.FAIL)
-    watched.tick()
-    for key in keys[:2]:
-        freshness(watched.instance, key, FreshnessState.PASS)
-    assert [event for event, _ in watched.tick()] == ["raised"]
-    freshness(watched.instance, keys[2], FreshnessState.PASS)
-    watched.tick()
-
-    assert watched.tick() == [("raised", "freshness:assets"), ("recovered", "freshness:assets")]
-    assert watched.receiver.documents[0]["rows"] == 3
+        assert running() == {}
+        watched.instance.add_instigator_state(state_of("catalog_every_hour", on_for=timedelta(hours=3)))
+        watched.instance.add_instigator_state(state_of("clean_up_every_night", is_on=False))
+        (found,) = running().items()
+        assert (found[0], schedules_that_run()) == ("catalog_every_hour", {"catalog_every_hour"})
+        assert datetime.now(UTC) - found[1] == pytest.approx(timedelta(hours=3), abs=timedelta(minutes=1))
+        watched.instance.update_instigator_state(state_of("catalog_every_hour", is_on=False))
+        assert (running(), schedules_that_run()) == ({}, frozenset())
 
 
 def test_the_sensor_of_the_ledger_sends_and_both_are_on_from_the_start(watched, database_url):

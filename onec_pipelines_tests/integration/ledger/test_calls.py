@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from onec_pipelines.ledger import calls as calls_ledger
-from onec_pipelines.ledger.calls import CallRecorder, in_flight, record
+from onec_pipelines.ledger.calls import CallRecorder, Spent, in_flight, record
 from onec_pipelines.onec.answers import Call
+from onec_pipelines.runtime import Runtime
+from onec_pipelines.settings import load_settings
 from onec_pipelines_tests.fixtures.pipeline import query, value
 
 AT = datetime(2026, 5, 4, 10, 0, 0, tzinfo=UTC)
@@ -134,3 +137,27 @@ def test_old_figures_are_forgotten(database, database_url):
     )
     assert calls_ledger.forget(database, keep_days=30) == 2
     assert value(database_url, "SELECT count(*) FROM integ.calls") == 1
+
+
+def test_what_a_process_keeps_of_its_calls_does_not_grow_with_their_number(tmp_path, database, database_url):
+    """A worker or receiver runs for months: it has sums, and what its recorder has not written yet."""
+    settings = load_settings(
+        {
+            "ONEC_ENV_FILE": "",
+            "ONEC_URL": "http://127.0.0.1:9/ut/odata/standard.odata",
+            "ONEC_USER": "user",
+            "ONEC_PASSWORD": "",
+            "ONEC_TIMEZONE": "Europe/Moscow",
+            "ONEC_SYSTEM": "ut",
+            "ONEC_DATABASE_URL": database_url,
+            "ONEC_HOME": str(tmp_path),
+        }
+    )
+    runtime = Runtime(settings, database)
+    for number in range(100):
+        runtime._observe(a_call(number))
+    assert runtime.spent == Spent(calls=100, wire_bytes=10_000)
+    runtime._recorder.close()
+    gc.collect()
+    assert [one for one in gc.get_objects() if isinstance(one, Call)] == []
+    assert value(database_url, "SELECT sum(calls) FROM integ.calls") == 100

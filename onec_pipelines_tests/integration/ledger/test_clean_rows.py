@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from onec_pipelines.entities import BY_NAME
+from onec_pipelines.entities import BY_NAME, ENTITIES
 from onec_pipelines.ledger import clean_rows, scans
+from onec_pipelines.steps.ways import has_versions
 from onec_pipelines_tests.fixtures.tables import SYSTEM, guid, store, thing
 
 BRANDS = BY_NAME["brands"]
@@ -131,3 +132,15 @@ def test_live_objects_are_listed_by_a_condition(tx):
     tx.execute("UPDATE clean.brands SET deleted_at = now() WHERE name = 'C'")
 
     assert clean_rows.live_refs(tx, "brands", "c.is_folder IS NOT TRUE", system_name=SYSTEM) == [guid("a")]
+
+
+def test_versions_are_compared_in_the_index_of_the_key(tx):
+    """Else a scan without changes reads the whole table: of a million products 900 MB instead of 70."""
+    rows = tx.execute(
+        "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = 'clean' AND i.indisprimary AND (SELECT array_agg(a.attname::text ORDER BY a.attname)"
+        " FROM pg_attribute a WHERE a.attrelid = i.indexrelid)"
+        " @> '{absent_sweeps,changed_in,data_version,deleted_at,row_key,system_name}'"
+    ).fetchall()
+
+    assert {name for (name,) in rows} == {entity.name for entity in ENTITIES if has_versions(entity)}

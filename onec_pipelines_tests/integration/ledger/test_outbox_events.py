@@ -189,3 +189,29 @@ def test_the_application_needs_no_right_on_the_ledger(shop, events, database_url
     finally:
         query(database_url, "DROP OWNED BY web_app")
         query(database_url, "DROP ROLE web_app")
+
+
+def test_a_correction_gives_a_dead_push_back_all_its_patience(shop, database_url):
+    order = shop.order("1", [line()])
+    query(
+        database_url,
+        "UPDATE integ.retry_queue SET state = 'dead', attempts = 25, lost_leases = 5, delays = 7, finished_at = now()",
+    )
+    shop.execute("UPDATE shop.web_orders SET comment = 'исправлен' WHERE id = %s", order)
+    revived = (
+        "SELECT state, attempts, lost_leases, delays, finished_at FROM integ.retry_queue ORDER BY id LIMIT 1"
+    )
+    assert query(database_url, revived) == [("ready", 0, 0, 0, None)]
+
+
+def test_an_event_s_hash_tells_nothing_to_whoever_guesses_the_content(shop, database_url):
+    customer = shop.customer(name="Иванова", phone="+79001112233")
+    guess = (
+        "SELECT o.payload_hash IN (sha256(convert_to(c::text, 'UTF8')), sha256(sha256(convert_to(c::text, 'UTF8')))),"
+        " o.payload_hash = integ.keyed(sha256(convert_to(c::text, 'UTF8'))) FROM integ.outbox o,"
+        " (SELECT to_jsonb(w) - '{created_at,updated_at}'::text[] AS c FROM shop.web_customers w WHERE id = %s) x"
+        " WHERE o.aggregate = 'customer'"
+    )
+    assert query(database_url, guess, customer) == [(False, True)]
+    shop.execute("UPDATE shop.web_customers SET phone = phone, updated_at = now() WHERE id = %s", customer)
+    assert query(database_url, "SELECT count(*) FROM integ.outbox") == [(1,)]

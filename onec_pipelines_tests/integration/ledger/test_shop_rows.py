@@ -274,3 +274,94 @@ def test_two_bases_have_ids_of_their_own(tx):
 
     rows = tx.execute("SELECT count(DISTINCT internal_id) FROM integ.external_id_mappings").fetchone()
     assert rows == (2,)
+
+
+def looked_at(tx, entity):
+    """Keys of the rows that a merge compares with the shop."""
+    keys = []
+
+    def examine(_tx):
+        keys.extend(tx.execute("SELECT row_key::text FROM pg_temp.merge_source ORDER BY 1").fetchall())
+
+    with tx.transaction():
+        shop_rows.merge(tx, entity, system_name=SYSTEM, everything=False, examine=examine)
+    return {key for (key,) in keys}
+
+
+def reserve(tx, job, *names, reserved=1):
+    rows = [{"warehouse_ref": guid("w"), "product_ref": guid(name), "reserved": reserved} for name in names]
+    store(tx, BY_NAME["reserves"], rows, job=job)
+
+
+def key_of(tx, name):
+    return tx.execute(
+        "SELECT row_key::text FROM clean.stock WHERE product_ref = %s", (guid(name),)
+    ).fetchone()[0]
+
+
+def stocked(tx, *names):
+    """Products in stock, merged, with reserves read once before."""
+    store(tx, BY_NAME["warehouses"], [thing("w", name="W")])
+    store(tx, PRODUCTS, [product(name) for name in names])
+    rows = [{"warehouse_ref": guid("w"), "product_ref": guid(name), "on_hand": 5} for name in names]
+    store(tx, STOCK, rows)
+    reserve(tx, 1, names[0])
+    for name in ("warehouses", "products", "stock"):
+        merge(tx, BY_NAME[name])
+
+
+def test_a_changed_reserve_concerns_its_own_row_of_stock_only(tx):
+    stocked(tx, "a", "b", "c")
+
+    reserve(tx, 2, "a", "b", reserved=2)
+
+    assert looked_at(tx, STOCK) == {key_of(tx, "a"), key_of(tx, "b")}
+    assert looked_at(tx, STOCK) == set()
+    assert tx.execute("SELECT available FROM shop.stock ORDER BY available").fetchall() == [(3,), (3,), (5,)]
+
+
+def test_what_a_job_under_way_still_writes_is_seen_by_the_next_merge(tx):
+    """It commits group by group, all under one number; the stock may be merged in between."""
+    stocked(tx, "a", "b")
+    (job,) = tx.execute(
+        "INSERT INTO integ.sync_jobs (id, job_type, system_name, entity_type, status)"
+        " OVERRIDING SYSTEM VALUE VALUES (9, 'inbound', %s, 'reserves', 'running') RETURNING id",
+        (SYSTEM,),
+    ).fetchone()
+    reserve(tx, job, "a", reserved=2)
+    merge(tx, STOCK)
+    reserve(tx, job, "b", reserved=4)
+    tx.execute("UPDATE integ.sync_jobs SET status = 'succeeded' WHERE id = %s", (job,))
+
+    merge(tx, STOCK)
+
+    assert tx.execute("SELECT available FROM shop.stock ORDER BY available").fetchall() == [(1,), (3,)]
+
+
+def test_a_new_main_picture_concerns_the_pictures_of_its_product_only(tx):
+    pictures = [thing(name, owner_ref=guid(owner), name=name) for name, owner in (("x", "a"), ("y", "b"))]
+    store(tx, BY_NAME["images"], pictures)
+    store(tx, PRODUCTS, [product("a"), product("b")])
+    for name in ("products", "images"):
+        merge(tx, BY_NAME[name])
+
+    store(tx, PRODUCTS, [product("a", picture_ref=guid("x"))], job=2)
+
+    assert looked_at(tx, BY_NAME["images"]) == {guid("x")}
+    assert tx.execute("SELECT name, is_main FROM shop.images ORDER BY name").fetchall() == [
+        ("x", True),
+        ("y", False),
+    ]
+
+
+def test_a_changed_value_of_an_attribute_concerns_the_products_that_have_it(tx):
+    values = BY_NAME["attribute_values"]
+    store(tx, values, [thing("v", name="Red", value_type="Catalog_ЗначенияСвойствОбъектов")])
+    line = {"owner": "a", "line_number": 1, "attribute_ref": guid("q"), "value_ref": guid("v")}
+    store(tx, PRODUCTS, [product("a"), product("b")], attributes=[line])
+    merge(tx, values)
+    merge(tx, PRODUCTS)
+
+    store(tx, values, [thing("v", name="Blue", value_type="Catalog_ЗначенияСвойствОбъектов")], job=2)
+
+    assert looked_at(tx, PRODUCTS) == {guid("a")}

@@ -199,6 +199,26 @@ def test_a_brake_leads_to_the_run_in_dagster(alerting, receiver, tx):
     assert "--allow-deletes" in document["remedy"]
 
 
+def test_readings_of_single_objects_neither_raise_nor_end_what_is_told_of_an_entity(alerting, receiver, tx):
+    """What they are for has an item in the queue; a brake is not off because one object could be read."""
+
+    def read_one(**how):
+        tx.execute(job(run="NULL", **how))
+        tx.execute(
+            'UPDATE integ.sync_jobs SET metadata = \'{"way": "keys"}\' WHERE id = (SELECT max(id) FROM integ.sync_jobs)'
+        )
+
+    read_one(error="[ONEC_TIMEOUT] slow")
+    alerting().check()
+    assert receiver.told == []
+    tx.execute(job(error=BRAKE))
+    alerting().check()
+    read_one(status="succeeded")
+    alerting().check()
+
+    assert receiver.told == [("raised", "deletion_brake:products")]
+
+
 def test_other_bases_in_the_database_are_not_told_of(alerting, receiver, tx):
     tx.execute(DEAD.replace("'test'", "'other'"))
 

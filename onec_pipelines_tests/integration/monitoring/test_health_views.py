@@ -10,7 +10,7 @@ from onec_pipelines.ledger import health, measurements
 from onec_pipelines.monitoring.health import Policy, level, reasons_of
 from onec_pipelines_tests.fixtures.pipeline import query, value
 
-POLICY = Policy()
+POLICY = Policy(stale_seconds=26 * 3600)
 
 
 @pytest.fixture

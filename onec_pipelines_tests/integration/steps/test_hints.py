@@ -129,6 +129,37 @@ def test_an_entity_that_follows_another_is_read_after_it(fetching) -> None:
     assert base.readings[0][1] == base.readings[1][1]
 
 
+def test_what_follows_is_read_once_for_all_that_asks_for_it(fetching, database_url) -> None:
+    base = Base(broken={ref(8): Stop("1C cannot give it", code="ONEC_SERVER_ERROR")})
+    given = [
+        *items(3),
+        Item(20, {"entity": "reserves", "ref": ref(2)}),
+        Item(21, {"entity": "reserves", "ref": ref(5)}),
+    ]
+    assert apply_hints(given, fetching(base)) == dict.fromkeys((0, 1, 2, 20, 21))
+    assert base.readings == [("reserves", [ref(2), ref(5)]), ("stock", [ref(0), ref(1), ref(2), ref(5)])]
+    noted = query(
+        database_url, "SELECT entity_type, hints, rows_changed FROM integ.webhook_applied ORDER BY id"
+    )
+    assert noted == [("reserves", 2, 2), ("stock", 5, 4)]
+    # Which could not be read itself is not followed, and bears its own error.
+    base.readings.clear()
+    results = apply_hints([Item(1, {"entity": "reserves", "ref": ref(8)})], fetching(base))
+    assert (results[1], base.readings) == (base.broken[ref(8)], [("reserves", [ref(8)])])
+
+
+def test_an_error_of_what_follows_is_the_hints_own(fetching) -> None:
+    error = RetryLater("1C failed", code="ONEC_SERVER_ERROR")
+
+    class Follower(Base):
+        def read(self, entity, refs) -> Outcome:
+            if entity == "stock" and ref(1) in refs:
+                raise error
+            return super().read(entity, refs)
+
+    assert apply_hints(items(3, "reserves"), fetching(Follower())) == {0: None, 1: error, 2: None}
+
+
 def test_an_entity_that_is_not_synced_or_not_published_is_passed_over(fetching) -> None:
     results = apply_hints(items(1, "dreams"), fetching(Base()))
     assert isinstance(results[0], Skip)

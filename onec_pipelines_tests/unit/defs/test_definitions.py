@@ -12,7 +12,7 @@ from onec_pipelines.definitions import build_definitions
 from onec_pipelines.defs.assets import POOL
 from onec_pipelines.defs.images import IMAGE_FILES_KEY
 from onec_pipelines.defs.keys import HEALTH_KEY, METADATA_KEY, asset_key, layers_of, source_key
-from onec_pipelines.defs.partitions import today_key
+from onec_pipelines.defs.partitions import DAILY, today_key
 from onec_pipelines.defs.schedules import SCHEDULES
 from onec_pipelines.entities import ENTITIES
 from onec_pipelines.spec import Layer
@@ -150,3 +150,10 @@ def test_schedules_wait_for_somebody_to_switch_them_on(defs):
 def test_great_expectations_is_not_loaded_with_the_definitions():
     """It costs seconds and memory in every process (RELIABILITY)."""
     assert subprocess.run([sys.executable, "-c", WEIGHT], check=False, timeout=60).returncode == 0
+
+
+def test_each_schedule_says_what_it_does_and_keeps_the_clock_of_the_base(defs):
+    for schedule in defs.schedules:
+        assert schedule.description, schedule.name
+    nightly = [one for one in defs.schedules if one.name.endswith(("night", "week"))]
+    assert {one.execution_timezone for one in nightly} == {DAILY.timezone}

@@ -80,3 +80,17 @@ def test_a_split_source_is_a_virtual_table(entity):
 def test_names_are_there_once():
     assert len(BY_NAME) == len(ENTITIES)
     assert len({entity.target.table for entity in ENTITIES}) == len(ENTITIES)
+
+
+def test_a_change_behind_a_join_concerns_single_rows():
+    """Else every change of the joined entity compares the whole table: `links` must be able to read the join."""
+    whole = {
+        (entity.name, name)
+        for entity in ENTITIES
+        for target in (entity.target, *entity.target.children)
+        for name in target.reads
+        if name not in shop_sql.links(entity)
+    }
+
+    # It is joined by our id; price groups change once a year.
+    assert whole == {("products", "price_groups")}

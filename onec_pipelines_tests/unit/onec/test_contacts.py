@@ -102,6 +102,55 @@ def test_parts_of_an_address_as_the_recorded_demo_base_has_them():
     }
 
 
+XML = (
+    '<КонтактнаяИнформация xmlns="http://www.v8.1c.ru/ssl/contactinfo" xmlns:xs="http://www.w3.org/2001/XMLSchema"'
+    ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" Представление="119991, Москва г"><Комментарий>Двор</Комментарий>'
+    '<Состав xsi:type="Адрес" Страна="РОССИЯ"><Состав xsi:type="АдресРФ"><СубъектРФ>Московская обл</СубъектРФ><Округ/>'
+    "<СвРайМО><Район>Истринский р-н</Район></СвРайМО><НаселПункт>Дедовск  д</НаселПункт><Улица>Главная ул</Улица>"
+    '<ОКТМО>0</ОКТМО><ДопАдрЭл ТипАдрЭл="10100000" Значение="143530"/>'
+    '<ДопАдрЭл><Номер Тип="1050" Значение="2"/></ДопАдрЭл><ДопАдрЭл><Номер Тип="1010" Значение="18"/></ДопАдрЭл>'
+    '<ДопАдрЭл><Номер Тип="2020" Значение="7Н"/></ДопАдрЭл></Состав></Состав></КонтактнаяИнформация>'
+)
+PARTS = {
+    "country": "РОССИЯ",
+    "postcode": "143530",
+    "region": "Московская обл",
+    "district": "Истринский р-н",
+    "city": "Дедовск д",
+    "street": "Главная ул",
+    "house": "18, Корпус 2",
+    "flat": "Офис 7Н",
+}
+
+
+def test_parts_of_an_address_that_is_kept_as_xml():
+    assert contacts.address_parts("\ufeff" + XML) == PARTS
+
+
+def test_parts_of_an_address_that_is_kept_as_lines():
+    lines = "Страна=РОССИЯ\nИндекс=143530\nРегион=Московская обл\nНаселенныйПункт=Дедовск д\nДом=18\nКорпус=\nКвартира=7"
+
+    assert contacts.address_parts(lines) == {
+        **{name: PARTS[name] for name in ("country", "postcode", "region", "city")},
+        "house": "18",
+        "flat": "Квартира 7",
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        XML.replace('xsi:type="Адрес"', 'xsi:type="НомерТелефона"').replace('xsi:type="АдресРФ"', ""),
+        XML[:-20],
+        "<!DOCTYPE a [<!ENTITY b 'c'>]>" + XML,
+        "<" * 200_000,
+        "КодСтраны=7\nНомерТелефона=1112233",
+    ],
+)
+def test_other_or_broken_fields_have_no_parts(text):
+    assert contacts.address_parts(text) is None
+
+
 @pytest.mark.parametrize(
     "text", ["", '{"value": "+7', "[]", '"x"', '{"type": "Телефон", "countryCode": "7"}', "{}", "[" * 10_000]
 )

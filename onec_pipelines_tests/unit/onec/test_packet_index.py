@@ -130,7 +130,7 @@ def test_entries_come_before_the_document_ends():
         feed(entry()) + b"<feed/>",
         feed(entry("<d:Text>\x0b</d:Text>")),
         feed(entry("<d:Text>&a;</d:Text>")).replace(b"?>", b'?><!DOCTYPE feed [<!ENTITY a "b">]>'),
-        feed(entry("<d:a>" * 200 + "</d:a>" * 200)),
+        feed(record_set("<d:a>" * 200 + "</d:a>" * 200)),
         feed(entry()).decode().encode("utf-16"),
         b"<html><body>login</body></html>",
         feed("<entry><content/></entry>"),

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from onec_pipelines.entities import BY_NAME
-from onec_pipelines.steps.redact import FORGOTTEN, redact_atom, redact_json, rule_of
+from onec_pipelines.steps.redact import FORGOTTEN, redact_atom, redact_json, redact_packet, rule_of
 
 WHO, OTHER = "3f0d9d2c-7a51-11ee-b962-0242ac120002", "3f0d9d2c-7a51-11ee-b962-0242ac120003"
 RULE = rule_of(BY_NAME["customers"])
@@ -95,3 +95,26 @@ def test_entries_of_a_feed_are_rewritten_and_others_are_not(same_length):
     ]
     assert len(kept) == 5
     assert (len(found) == len(body)) is same_length
+
+
+def typed(key, type_name, text=""):
+    body = entry(key).decode()
+    return body.replace(
+        "<entry>", f'<entry><category term="StandardODATA.{type_name}" scheme="x"/><summary>{text}</summary>'
+    ).encode()
+
+
+def test_a_piece_of_a_packet_is_rewritten_by_the_rule_of_each_type():
+    ours, foreign, neighbour = (
+        typed(WHO, "Catalog_Партнеры"),
+        typed(OTHER, "Catalog_КонтактныеЛица", f"owner {WHO}"),
+        typed(OTHER, "Catalog_Партнеры"),
+    )
+    found = redact_packet(ours + foreign + neighbour, {"Catalog_Партнеры": ({WHO}, RULE)}, [WHO])
+    assert len(found) == len(ours + foreign + neighbour)
+    assert found.endswith(neighbour)
+    mine, theirs = found[: len(ours)].decode(), found[len(ours) : -len(neighbour)].decode()
+    assert [SECRET in mine, SECRET in theirs, "+7921" in mine, "+7921" in theirs] == [False] * 4
+    # What is declared and plain stays; of what nobody declares nothing does.
+    assert ["ЧастноеЛицо" in mine, "ЧастноеЛицо" in theirs] == [True, False]
+    assert OTHER in theirs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from onec_pipelines_tests.fixtures.pipeline import control, query
-from onec_pipelines_tests.fixtures.pushing import ORDER, document_of
+from onec_pipelines_tests.fixtures.pushing import ORDER, document_of, shipped
 
 
 def test_a_customer_whom_1c_has_is_taken_and_not_made_again(simulator, shop_url, push, place, shop):
@@ -80,42 +80,7 @@ def test_a_return_goes_back_on_the_sale_with_its_prices(simulator, shop_url, pus
     state = "SELECT state, last_error ->> 'code' FROM integ.retry_queue WHERE ordering_key = %s"
     assert query(shop_url, state, f"return:{request}") == [("ready", "PUSH_WAITS")]
 
-    head = {
-        name: row[name]
-        for name in ("Партнер_Key", "Контрагент_Key", "Организация_Key", "Валюта_Key", "Склад_Key")
-    }
-    goods = [
-        {
-            key: line[key]
-            for key in line
-            if key
-            in {
-                "LineNumber",
-                "Номенклатура_Key",
-                "Количество",
-                "Цена",
-                "Сумма",
-                "СуммаНДС",
-                "СуммаСНДС",
-                "СтавкаНДС_Key",
-                "КоличествоУпаковок",
-            }
-        }
-        for line in row["Товары"]
-    ]
-    sale = control(
-        simulator,
-        "rows/Document_РеализацияТоваровУслуг",
-        {
-            **head,
-            "ЗаказКлиента": row["Ref_Key"],
-            "ЗаказКлиента_Type": f"StandardODATA.{ORDER}",
-            "ЦенаВключаетНДС": True,
-            "НалогообложениеНДС": "ПродажаОблагаетсяНДС",
-            "Posted": True,
-            "Товары": goods,
-        },
-    )
+    sale = shipped(simulator, row)
     query(shop_url, "UPDATE integ.retry_queue SET run_at = now() WHERE state = 'ready'")
     push()
     assert query(shop_url, state, f"return:{request}") == [("done", None)]

@@ -18,6 +18,7 @@ from onec_pipelines.steps.push.order_facts import Parties, order_facts
 from onec_pipelines_tests.fixtures.schemas import metadata_of
 
 ZONE = ZoneInfo("Europe/Moscow")
+SECRET = bytes(range(32))
 KEYS = [UUID(f"00000000-0000-4000-8000-{number:012d}") for number in range(1, 40)]
 
 

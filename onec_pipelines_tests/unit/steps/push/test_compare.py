@@ -11,7 +11,7 @@ import pytest
 from onec_pipelines.entities.outgoing import OUTGOING
 from onec_pipelines.steps.push import compare
 from onec_pipelines.steps.push.payload import build
-from onec_pipelines_tests.unit.steps.push.conftest import KEYS, LINE, ORDER, ZONE
+from onec_pipelines_tests.unit.steps.push.conftest import KEYS, LINE, ORDER, SECRET, ZONE
 
 SECOND = replace(LINE, line_code=2, product_ref=KEYS[11])
 
@@ -21,7 +21,7 @@ def make(release, facts_of):
     def payload(**changes):
         changes.setdefault("lines", (LINE, SECOND))
         changes.setdefault("total", None)
-        return build(OUTGOING["orders"], facts_of(**changes), release, ZONE)
+        return build(OUTGOING["orders"], facts_of(**changes), release, ZONE, secret=SECRET)
 
     return payload
 
