@@ -27,7 +27,7 @@ _PLANNED = {DagsterEventType.ASSET_MATERIALIZATION_PLANNED, DagsterEventType.ASS
 # Idle connections are given up before a firewall does it in silence.
 _RECYCLE_SECONDS = 600
 # Asked before every statement whether it lives, a connection would do twice the work.
-_IDLE_SECONDS = 200.0
+_IDLE_SECONDS = 2.0
 
 
 class OnecRuns(PostgresRunStorage):

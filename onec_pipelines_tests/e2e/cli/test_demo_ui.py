@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,14 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from onec_pipelines_tests.fixtures.browser import CHROMIUM, browser_page
+
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: `apt-get install chromium`"),
     pytest.mark.timeout(420),
 ]
-PATIENCE_MS = 90_000
 
 
 @pytest.fixture
@@ -53,15 +51,7 @@ def ui(short_home: Path, tmp_path: Path) -> Iterator[str]:
 
 
 def test_the_graph_shows_the_layers_and_the_button_fills_the_shop(ui: str) -> None:
-    arguments = [
-        *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-        *("--disable-component-update", "--disable-sync", "--no-first-run"),
-    ]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        page = browser.new_page(viewport={"width": 1600, "height": 900})
-        page.set_default_timeout(PATIENCE_MS)
-
+    with browser_page() as page:
         page.goto(f"{ui}/asset-groups")
         for layer in ("onec", "raw", "clean", "shop", "ids"):
             page.get_by_text(layer, exact=True).first.wait_for()
@@ -74,7 +64,15 @@ def test_the_graph_shows_the_layers_and_the_button_fills_the_shop(ui: str) -> No
         ):
             page.get_by_role("button", name="Materialize").first.click()
 
+        # Asks for days first, because documents are partitioned; the latest is the open day.
+        page.goto(f"{ui}/asset-groups")
+        page.get_by_role("button", name="Materialize all").click()
+        page.get_by_role("button", name="Latest", exact=True).click()
+        with page.expect_response(
+            lambda answer: "mutation LaunchPipelineExecution" in (answer.request.post_data or "")
+        ):
+            page.get_by_role("button", name="Launch 1 run").click()
+
         page.goto(f"{ui}/runs")
-        page.wait_for_function("() => (document.body.innerText.match(/Success/g) || []).length >= 2")
+        page.wait_for_function("() => (document.body.innerText.match(/Success/g) || []).length >= 3")
         assert "Failure" not in page.inner_text("body")
-        browser.close()

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from onec_pipelines.db.embedded import EmbeddedServer
-from onec_pipelines.settings import project_root
 from onec_pipelines.simulator.server import Simulator
 from onec_pipelines_tests.fixtures.alerts import Receiver, http_receiver
+from onec_pipelines_tests.fixtures.browser import (
+    CHROMIUM,
+    PATIENCE_SECONDS,
+    ask,
+    browser_page,
+    dagster_ui,
+    until,
+)
 from onec_pipelines_tests.fixtures.pipeline import control, environment
 from onec_pipelines_tests.fixtures.postgres import _database
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: `apt-get install chromium`"),
     pytest.mark.timeout(420),
 ]
-PATIENCE_SECONDS = 90
 ALERT_SECONDS = 60
 QUIET_SECONDS = 20
 # More than ten, and more than any share an entity may have in quarantine.
@@ -45,7 +42,6 @@ LAUNCH = (
     "{__typename ... on LaunchRunSuccess{run{runId}} ... on PythonError{message}}}"
 )
 STATUS = "query Status($run: ID!){runOrError(runId: $run){... on Run{status}}}"
-SERVE = "import sys; from onec_pipelines.cli.dagster_ui import serve; serve(int(sys.argv[1]))"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,65 +60,17 @@ def pipeline(
 ) -> Iterator[Pipeline]:
     databases = _database(postgres, postgres_template)
     database_url, home = next(databases), tmp_path_factory.mktemp("home")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    ui = f"http://127.0.0.1:{port}"
-    shutil.copy(project_root() / "dagster.yaml", home)
     with Simulator.start_thread(products=60, seed=5, broken=False) as simulator, http_receiver() as receiver:
-        variables = {k: v for k, v in os.environ.items() if not k.startswith(("ONEC_", "DAGSTER_"))}
-        variables |= environment(simulator, database_url, home, page_rows=500)
-        variables |= {
-            "DAGSTER_HOME": str(home),
-            "ONEC_DAGSTER_URL": ui,
-            "ONEC_ALERT_WEBHOOK_URL": receiver.url,
-        }
-        with _dagster(port, variables, home / "dagster.log"):
+        variables = environment(simulator, database_url, home, page_rows=500)
+        with dagster_ui(home, variables, receiver=receiver.url) as ui:
             yield Pipeline(simulator=simulator, database_url=database_url, ui=ui, receiver=receiver)
     next(databases, None)
 
 
-@contextmanager
-def _dagster(port: int, variables: dict[str, str], log: Path) -> Iterator[None]:
-    """Dagster's UI and daemon, which runs the sensors of alerts without being told to."""
-    with log.open("wb") as output:
-        served = subprocess.Popen(
-            [sys.executable, "-c", SERVE, str(port)],
-            env=variables,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            until(lambda: b"Dagster's UI:" in log.read_bytes() or served.poll() is not None, 180)
-            assert served.poll() is None, log.read_text()
-            yield
-        finally:
-            served.send_signal(signal.SIGINT)
-            served.wait(timeout=60)
-
-
 @pytest.fixture
 def page() -> Iterator[Page]:
-    arguments = [
-        *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-        *("--disable-component-update", "--disable-sync", "--no-first-run"),
-    ]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        opened = browser.new_page(viewport={"width": 1600, "height": 900})
-        opened.set_default_timeout(PATIENCE_SECONDS * 1000)
+    with browser_page() as opened:
         yield opened
-        browser.close()
-
-
-def until(is_so: Callable[[], object], seconds: float) -> float:
-    """Seconds until it is so; fails when they are more."""
-    begun = time.monotonic()
-    while not is_so():
-        assert time.monotonic() < begun + seconds, f"not within {seconds} s"
-        time.sleep(0.2)
-    return time.monotonic() - begun
 
 
 def rename(pipeline: Pipeline, names: dict[str, str]) -> None:
@@ -131,19 +79,12 @@ def rename(pipeline: Pipeline, names: dict[str, str]) -> None:
         control(pipeline.simulator, f"rows/{MANUFACTURERS}/{key}", {"Description": name})
 
 
-def ask(page: Page, pipeline: Pipeline, query: str, **variables: object) -> Any:
-    """What Dagster's GraphQL answers, asked as the page asks it."""
-    answer = page.request.post(f"{pipeline.ui}/graphql", data={"query": query, "variables": variables}).json()
-    assert "errors" not in answer, answer
-    return answer["data"]
-
-
 def materialize(page: Page, pipeline: Pipeline) -> str:
     """Launch a run of the raw and the clean layer of manufacturers, whose end is awaited; gives its id."""
-    (held,) = ask(page, pipeline, REPOSITORIES)["repositoriesOrError"]["nodes"]
+    (held,) = ask(page, pipeline.ui, REPOSITORIES)["repositoriesOrError"]["nodes"]
     launched = ask(
         page,
-        pipeline,
+        pipeline.ui,
         LAUNCH,
         parameters={
             "mode": "default",
@@ -158,7 +99,7 @@ def materialize(page: Page, pipeline: Pipeline) -> str:
     run_id = str(launched["run"]["runId"])
     ended = {"SUCCESS", "FAILURE", "CANCELED"}
     until(
-        lambda: ask(page, pipeline, STATUS, run=run_id)["runOrError"]["status"] in ended,
+        lambda: ask(page, pipeline.ui, STATUS, run=run_id)["runOrError"]["status"] in ended,
         PATIENCE_SECONDS,
     )
     return run_id
