@@ -116,6 +116,15 @@ def keys_of(
     return found
 
 
+def _in_words(failure: BaseException) -> str:
+    """What a job's row says of its failure. Texts of errors that are not ours may hold a row, so only their class is named."""
+    if isinstance(failure, PipelineError):
+        return str(failure)
+    if not isinstance(failure, Exception):
+        return "cancelled, or the process was asked to end; the next run goes on from the last checkpoint"
+    return type(failure).__name__
+
+
 @contextmanager
 def _noted(entity: Entity, runtime: Runtime, ask: Ask, run_id: str | None) -> Iterator[Outcome]:
     """A run's line in `sync_jobs`: begun here, ended with what the outcome says then or with the error."""
@@ -134,7 +143,7 @@ def _noted(entity: Entity, runtime: Runtime, ask: Ask, run_id: str | None) -> It
         yield outcome
     except BaseException as failure:
         outcome.status = "failed"
-        error = str(failure) if isinstance(failure, PipelineError) else type(failure).__name__
+        error = _in_words(failure)
         raise
     finally:
         outcome.seconds["total"] = round(time.monotonic() - begun, 3)
