@@ -42,4 +42,6 @@ def run_job(defs: dg.Definitions, name: str, listener: Callable[[Outcome], None]
         if event.is_step_failure:
             error = event.step_failure_data.error
             problems.append(f"{event.step_key}: {error.message.strip() if error else 'failed'}")
+    if not result.success and not problems:
+        problems.append(f"the run {result.run_id} failed outside its steps; its page in Dagster says where")
     return FinishedRun(run_id=result.run_id, outcomes=outcomes, problems=problems)
