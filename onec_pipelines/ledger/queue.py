@@ -46,6 +46,7 @@ __all__ = [
     "retry",
     "settle",
     "succeed",
+    "suspects_wait",
 ]
 
 Tx = psycopg.Connection[Any]
@@ -109,10 +110,12 @@ def claim(
     limit: int,
     lease_seconds: float,
     worker: str = "",
+    suspects: bool | None = None,
 ) -> list[Item]:
     """Take up to `limit` due items, oldest first, none whose ordering key has an older open item; the attempt counts from here.
 
-    Items of workers that never came back become ready again, or dead when that happened too often. Committed when it returns.
+    Items of workers that never came back become ready again, or dead when that happened too often. They are suspected of
+    having ended their worker: `suspects` asks for nothing but them, or for none of them. Committed when it returns.
     """
     for _ in range(_CLAIMS):
         try:
@@ -126,6 +129,7 @@ def claim(
                     limit=limit,
                     lease_seconds=lease_seconds,
                     worker=worker,
+                    suspects=suspects,
                 )
         except PipelineError as error:
             # Two claimed items of one ordering key at the same moment: the index refused the second.
@@ -246,6 +250,23 @@ def due(database: Database, system_name: str, *, most: int = 1000) -> int:
     return int(row[0]) if row else 0
 
 
+def suspects_wait(database: Database, *, system_name: str, kinds: Sequence[str]) -> bool:
+    """Whether an item could be claimed whose last worker never came back."""
+    with database.transaction() as connection:
+        row = (
+            driver_connection(connection)
+            .execute(
+                "SELECT EXISTS (SELECT FROM integ.retry_queue i WHERE i.system_name = %s AND i.kind = ANY(%s)"
+                " AND i.state = 'ready' AND i.lost_leases > 0 AND i.run_at <= now() AND NOT EXISTS ("
+                "SELECT FROM integ.retry_queue older WHERE older.system_name = i.system_name"
+                " AND older.ordering_key = i.ordering_key AND older.is_open AND (older.id < i.id OR older.state = 'leased')))",
+                (system_name, list(kinds)),
+            )
+            .fetchone()
+        )
+    return bool(row and row[0])
+
+
 def other_kinds(database: Database, system_name: str, known: Sequence[str]) -> list[str]:
     """Kinds of waiting items that are none of the known ones."""
     with database.transaction() as connection:
@@ -276,14 +297,22 @@ def purge(database: Database, *, system_name: str, keep_days: float, limit: int 
 
 
 def _take(
-    tx: Tx, *, system_name: str, kinds: Sequence[str], limit: int, lease_seconds: float, worker: str
+    tx: Tx,
+    *,
+    system_name: str,
+    kinds: Sequence[str],
+    limit: int,
+    lease_seconds: float,
+    worker: str,
+    suspects: bool | None,
 ) -> list[Item]:
+    only = {None: "", False: " AND i.lost_leases = 0", True: " AND i.lost_leases > 0"}[suspects]
     with tx.cursor(row_factory=class_row(Item)) as cursor:
         found = cursor.execute(
             "WITH due AS ("
             " SELECT q.id, q.run_at FROM unnest(%(kinds)s::text[]) AS wanted (kind) CROSS JOIN LATERAL ("
             "  SELECT i.id, i.run_at FROM integ.retry_queue i WHERE i.system_name = %(system)s AND i.kind = wanted.kind"
-            "  AND i.state = 'ready' AND i.run_at <= now() AND NOT EXISTS (SELECT FROM integ.retry_queue older"
+            f"  AND i.state = 'ready' AND i.run_at <= now(){only} AND NOT EXISTS (SELECT FROM integ.retry_queue older"
             "   WHERE older.system_name = i.system_name AND older.ordering_key = i.ordering_key AND older.is_open"
             "   AND (older.id < i.id OR older.state = 'leased'))"
             "  ORDER BY i.run_at, i.id LIMIT %(limit)s FOR UPDATE OF i SKIP LOCKED) q),"

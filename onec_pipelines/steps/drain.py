@@ -115,6 +115,8 @@ class Drainer:
         self._looked_at = float("-inf")
         self._refusal: RetryLater | None = None
         self._is_probing = False
+        self._suspects_wait = False
+        self._is_alone = False
         self._extender = threading.Thread(target=self._extend_leases, name="onec-leases", daemon=True)
         self._extender.start()
 
@@ -172,15 +174,26 @@ class Drainer:
         if self.stop.is_set() or (bounds.until is not None and time.monotonic() >= bounds.until):
             return 0
         self._look()
-        if self._refusal is not None:
+        if self._refusal is not None or (self._is_alone and self._running.futures):
             return 0
+        self._is_alone = False
+        if self._suspects_wait:
+            # Whatever runs beside it would lose its turn with it: what runs ends first, then it runs alone.
+            if self._running.futures:
+                return 0
+            if started := self._start_alone(bounds):
+                return started
+        started = self._start_all(bounds)
+        return started if started or self._running.futures else self._start_alone(bounds)
+
+    def _start_all(self, bounds: Bounds) -> int:
         started = 0
         for kind, work in self._works.items():
             room = self._room(kind, work)
             left = None if bounds.limit is None else bounds.limit - self.drained.claimed
             count = room * work.batch if left is None else min(room * work.batch, left)
             if count > 0:
-                started += self._start(kind, work, count)
+                started += self._start([kind], 1 if self._is_probing else count)
         return started
 
     def rest(self, seconds: float) -> None:
@@ -199,8 +212,19 @@ class Drainer:
         self._looked_at = now
         standing = self._standing()
         self._refusal = standing.refusal
+        self._suspects_wait = queue.suspects_wait(
+            self._database, system_name=self._system, kinds=list(self._works)
+        )
         # The first call after an outage is alone: a thousand due items must not all be the probe.
         self._is_probing = standing.breaker != "closed"
+
+    def _start_alone(self, bounds: Bounds) -> int:
+        """Start one item whose last worker never came back, with nothing beside it: so it takes nobody along again."""
+        if bounds.limit is not None and self.drained.claimed >= bounds.limit:
+            return 0
+        started = self._start(list(self._works), 1, suspects=True)
+        self._is_alone = self._suspects_wait = started > 0
+        return started
 
     def _room(self, kind: str, work: Work) -> int:
         """Calls of this kind that may begin now. One thread is left for other kinds, so that none waits behind a slow one."""
@@ -210,16 +234,20 @@ class Drainer:
         most = self._threads if len(self._works) == 1 else max(1, self._threads - 1)
         return min(free, min(most, work.at_once or most) - self._running.calls(kind))
 
-    def _start(self, kind: str, work: Work, count: int) -> int:
+    def _start(self, kinds: list[str], count: int, *, suspects: bool = False) -> int:
         items = queue.claim(
             self._database,
             system_name=self._system,
-            kinds=[kind],
-            limit=1 if self._is_probing else count,
+            kinds=kinds,
+            limit=count,
             lease_seconds=self._lease,
             worker=self._worker,
+            suspects=suspects,
         )
         self.drained.claimed += len(items)
+        if not items:
+            return 0
+        work = self._works[items[0].kind]
         for first in range(0, len(items), work.batch):
             batch = items[first : first + work.batch]
             future = self._pool.submit(self._work_off, work, batch)

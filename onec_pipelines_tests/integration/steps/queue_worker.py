@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 from onec_pipelines.db.engine import connect
 from onec_pipelines.ledger.controls import quiet_hours, standing
@@ -40,7 +41,7 @@ def main() -> None:
         )
         ends_at = time.monotonic() + options["seconds"]
         with drainer:
-            while time.monotonic() < ends_at:
+            while time.monotonic() < ends_at and not Path(options["stop"]).exists():
                 drainer.rest(0 if drainer.step(Bounds()) else 0.05)
         print(json.dumps({"done": drainer.drained.done, "lost": drainer.drained.lost}))  # noqa: T201 - read by the test
 

@@ -21,6 +21,7 @@ from onec_pipelines.errors import Quarantine, RetryLater, Stop
 from onec_pipelines.ledger import controls, queue
 from onec_pipelines.ledger.controls import quiet_hours, standing
 from onec_pipelines.steps.drain import Bounds, Drainer, Work, single
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS, until
 
 WORKER = Path(__file__).with_name("queue_worker.py")
 
@@ -52,11 +53,12 @@ def put(database):
 
 @pytest.fixture
 def worker(database_url, tmp_path):
-    """Starts workers; all that still run are killed at the end."""
+    """Starts workers that end when the file `stop` exists; all that still run at the end are killed."""
     started = []
 
-    def start(seconds=20, **options):
-        given = {"url": database_url, "log": str(tmp_path / "log"), "seconds": seconds, **options}
+    def start(**options):
+        files = {name: str(tmp_path / name) for name in ("log", "stop")}
+        given = {"url": database_url, **files, "seconds": PATIENCE_SECONDS, **options}
         process = subprocess.Popen(
             [sys.executable, str(WORKER), json.dumps(given)], stdout=subprocess.PIPE, text=True
         )
@@ -105,13 +107,6 @@ def hurry(database):
         driver_connection(connection).execute(
             "UPDATE integ.retry_queue SET run_at = now() WHERE state = 'ready' AND run_at > now()"
         )
-
-
-def until(condition, seconds=40):
-    ends_at = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends_at, "it did not come to that in time"
-        time.sleep(0.05)
 
 
 def test_each_outcome_ends_where_it_belongs(database, put):
@@ -228,18 +223,28 @@ def test_workers_killed_at_random_lose_nothing(database, put, worker, log):
 def test_a_poisonous_item_kills_five_workers_and_is_dead_while_the_others_are_done(
     database, put, worker, log
 ):
-    put(4)
+    # Each good item sleeps so long that the poison kills the worker beside it, however fast the machine is.
+    good = put(8, payload={"sleep": 0.3})
+    with database.transaction() as connection:
+        connection.exec_driver_sql("UPDATE integ.retry_queue SET run_at = now() - interval '1 hour'")
     (poison,) = put(1, key="poison", payload={"kills": True})
+    with database.transaction() as connection:
+        connection.exec_driver_sql(
+            f"UPDATE integ.retry_queue SET run_at = now() - interval '1 day' WHERE id = {poison}"  # noqa: S608
+        )
+    started = [worker(threads=4)]
 
-    def is_dead():
+    def is_over():
         hurry(database)
         if all(process.poll() is not None for process in started):
-            started.append(worker(lease=0.5))
-        return states(database) == {"done": 4, "dead": 1}
+            started.append(worker(threads=4))
+        return set(states(database)) == {"done", "dead"}
 
-    started = [worker(lease=0.5)]
-    until(is_dead, seconds=90)
+    until(is_over)
+    assert states(database) == {"done": 8, "dead": 1}
     assert sum(line["id"] == poison for line in log()) == 5
+    attempts = Counter(line["id"] for line in log() if "worked" not in line)
+    assert sum(attempts[item] == 2 for item in good) == 3, "only those beside its first attempt lost a turn"
     ((kind, code),) = rows(
         database,
         "SELECT last_error ->> 'kind', last_error ->> 'code' FROM integ.retry_queue WHERE state = 'dead'",
@@ -247,13 +252,13 @@ def test_a_poisonous_item_kills_five_workers_and_is_dead_while_the_others_are_do
     assert (kind, code) == ("poison", "QUEUE_LEASE_LOST")
 
 
-def test_a_worker_stopped_beyond_its_lease_is_fenced_when_it_wakes(database, put, worker, log):
+def test_a_worker_stopped_beyond_its_lease_is_fenced_when_it_wakes(database, put, worker, log, tmp_path):
     (item_id,) = put(1, payload={"sleep": 2.0})
-    slow = worker(seconds=8, lease=1.0)
+    slow = worker(lease=1.0)
     until(log)
     os.kill(slow.pid, signal.SIGSTOP)
     time.sleep(1.2)
-    fast = worker(seconds=8, lease=5.0)
+    fast = worker(lease=20.0)
 
     def taken_over():
         hurry(database)
@@ -261,7 +266,10 @@ def test_a_worker_stopped_beyond_its_lease_is_fenced_when_it_wakes(database, put
 
     until(taken_over)
     os.kill(slow.pid, signal.SIGCONT)
-    reports = [json.loads(process.communicate(timeout=30)[0]) for process in (slow, fast)]
+    until(lambda: sum(bool(line.get("worked")) for line in log()) == 2)
+    until(lambda: states(database) == {"done": 1})
+    (tmp_path / "stop").touch()
+    reports = [json.loads(process.communicate(timeout=PATIENCE_SECONDS)[0]) for process in (slow, fast)]
     assert reports == [{"done": 0, "lost": 1}, {"done": 1, "lost": 0}]
     ((state, attempts),) = rows(
         database,
@@ -270,26 +278,13 @@ def test_a_worker_stopped_beyond_its_lease_is_fenced_when_it_wakes(database, put
     assert (state, attempts) == ("done", 2)
 
 
-def test_a_lease_is_renewed_while_the_work_takes_longer(database, put, worker, log):
-    put(1, payload={"sleep": 2.5})
-    first = worker(seconds=5, lease=1.0)
+def test_a_lease_is_renewed_while_the_work_takes_longer(database, put, worker, log, tmp_path):
+    put(1, payload={"sleep": 7.0})
+    first = worker(lease=3.0)
     until(log)
-    second = worker(seconds=4, lease=1.0)
-    assert json.loads(first.communicate(timeout=30)[0])["done"] == 1
-    assert json.loads(second.communicate(timeout=30)[0])["done"] == 0
+    second = worker(lease=3.0)
+    until(lambda: states(database) == {"done": 1})
+    (tmp_path / "stop").touch()
+    assert json.loads(first.communicate(timeout=PATIENCE_SECONDS)[0])["done"] == 1
+    assert json.loads(second.communicate(timeout=PATIENCE_SECONDS)[0])["done"] == 0
     assert len({line["pid"] for line in log()}) == 1
-
-
-def test_the_end_of_an_item_is_noted_although_the_database_was_cut_off_meanwhile(database, put):
-    put(1)
-
-    def handle(_):
-        with database.session() as session:
-            session.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-
-    with drainer(database, handle) as engine:
-        assert engine.run(Bounds()).done == 1
-    assert states(database) == {"done": 1}
