@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["onec_pipelines_tests.fixtures.postgres", "onec_pipelines_tests.fixtures.simulator"]
+
+# No example fails because the machine is slow. A test that names health checks of its own names this one, too.
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -198,7 +198,8 @@ class Drainer:
 
     def rest(self, seconds: float) -> None:
         """Wait until an item ended, `wake` was set, or the time is over."""
-        self.wake.wait(seconds)
+        if self.wake.wait(seconds) and self._refusal is not None:
+            self._looked_at = float("-inf")  # perhaps 1C may be called again
         self.wake.clear()
 
     def next_due_seconds(self) -> float | None:

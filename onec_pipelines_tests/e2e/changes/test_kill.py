@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from onec_pipelines.simulator.server import Simulator
+from onec_pipelines_tests.e2e.killed import until_alone
 from onec_pipelines_tests.fixtures.changes import (
     NODE,
     PLAN,
@@ -23,6 +24,7 @@ from onec_pipelines_tests.fixtures.changes import (
     take_in,
     waiting,
 )
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 from onec_pipelines_tests.fixtures.pipeline import environment, query, value
 from onec_pipelines_tests.fixtures.state import debris_of
 
@@ -55,7 +57,7 @@ def run_job():
 
     yield run
     driver.stdin.close()
-    assert driver.wait(10) == 0
+    assert driver.wait(PATIENCE_SECONDS) == 0
     driver.stdout.close()
 
 
@@ -76,6 +78,7 @@ def test_killed_anywhere_and_run_again_the_shop_is_what_1c_holds(run_job, databa
             job = {"environment": variables, "entities": ENTITIES, "kill_at": place}
 
             assert run_job(job) == -signal.SIGKILL, place
+            until_alone(database_url)
             # Somebody works on while nobody reads.
             changed = next(iter(keys))
             keys[changed] = f"Иной {number}"

@@ -9,6 +9,7 @@ from onec_pipelines.cli.demo_people import People
 from onec_pipelines.entities import BY_NAME
 from onec_pipelines.simulator.server import Simulator
 from onec_pipelines_tests.fixtures.outgoing import NEEDED
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 from onec_pipelines_tests.fixtures.pipeline import control, environment, open_fast, query, sync
 
 SOLD = [*NEEDED, *(BY_NAME[name] for name in ("prices", "stock"))]
@@ -27,7 +28,10 @@ def runtime(simulator, database_url, tmp_path):
         yield opened
 
 
-def test_what_is_sold_changed_cancelled_and_sent_back_comes_back(simulator, runtime, database_url):
+def test_what_is_sold_changed_cancelled_and_sent_back_comes_back(
+    simulator, runtime, database_url, monkeypatch
+):
+    monkeypatch.setattr(demo_orders, "_PATIENCE_SECONDS", PATIENCE_SECONDS)
     people = People(control_url=simulator.control_url)
     sold = demo_orders.sell(runtime, people)
     assert sold.problems == []

@@ -7,18 +7,20 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from onec_pipelines_tests.fixtures.browser import CHROMIUM, browser_page
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS, until
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: `apt-get install chromium`"),
-    pytest.mark.timeout(420),
+    pytest.mark.timeout(1800),
 ]
+# The demo loads a whole shop before it opens the UI.
+DEMO_SECONDS = 3 * PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -38,15 +40,12 @@ def ui(short_home: Path, tmp_path: Path) -> Iterator[str]:
             start_new_session=True,
         )
         try:
-            deadline = time.monotonic() + 240
-            while b"Dagster's UI:" not in log.read_bytes():
-                assert demo.poll() is None, log.read_text()
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.5)
+            until(lambda: b"Dagster's UI:" in log.read_bytes() or demo.poll() is not None, DEMO_SECONDS)
+            assert demo.poll() is None, log.read_text()
             yield f"http://127.0.0.1:{port}"
         finally:
             demo.send_signal(signal.SIGINT)
-            demo.wait(timeout=60)
+            demo.wait(timeout=PATIENCE_SECONDS)
     assert demo.returncode == 0, log.read_text()
 
 

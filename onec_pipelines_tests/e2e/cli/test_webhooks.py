@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 from onec_pipelines_tests.fixtures.pipeline import query
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -37,7 +38,7 @@ def onec(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPr
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 
@@ -59,7 +60,7 @@ def test_an_event_made_by_hand_reaches_the_inbox_of_a_receiver_started_by_hand(
         other = {**environment, "ONEC_WEBHOOK_SECRETS": onec(environment, "secret").stdout.strip()}
         refused = onec(other, "sign", "stock.changed", REF, "--url", url)
         serving.send_signal(signal.SIGTERM)
-        assert serving.wait(30) in {0, -signal.SIGTERM}
+        assert serving.wait(PATIENCE_SECONDS) in {0, -signal.SIGTERM}
     assert (first.returncode, first.stdout.strip()) == (0, '202 {"status":"accepted"}')
     assert (again.returncode, again.stdout.strip()) == (0, '200 {"status":"duplicate"}')
     assert (refused.returncode, refused.stdout.strip()) == (1, '401 {"error":"unauthorized"}')

@@ -17,19 +17,21 @@ from onec_pipelines.defs.keys import asset_key
 from onec_pipelines.entities import BY_NAME
 from onec_pipelines.simulator.server import Simulator
 from onec_pipelines.spec import Layer
-from onec_pipelines_tests.fixtures.browser import CHROMIUM, ask, browser_page, dagster_ui, until
+from onec_pipelines_tests.fixtures.browser import CHROMIUM, ask, browser_page, dagster_ui
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS, until
 from onec_pipelines_tests.fixtures.pipeline import control, environment, query, value
 from onec_pipelines_tests.fixtures.postgres import _database
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: `apt-get install chromium`"),
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1800),
 ]
 DAYS = 90
-LATENCY_MS = 1000
+LATENCY_MS = 500
+# From the middle on the backfill stands nearly still, however long it takes to cancel it by hand.
+STILL_MS = 8000
 # About a third of what ninety days need.
 REQUESTS_OF_THE_MIDDLE = 60
-PATIENCE_SECONDS = 180
 ORDERS = quote('tag:"onec/entity"="orders"', safe="")
 BACKFILL = (
     "query One($id: String!){partitionBackfillOrError(backfillId: $id){... on PartitionBackfill{status}}}"
@@ -59,6 +61,7 @@ def pipeline(
     database_url, home = next(databases), tmp_path_factory.mktemp("home")
     with Simulator.start_thread(products=60, seed=5, broken=False) as simulator:
         variables = environment(simulator, database_url, home, page_rows=500)
+        variables["ONEC_DEADLINE_SECONDS"] = str(PATIENCE_SECONDS)
         with dagster_ui(home, variables) as ui:
             yield Pipeline(simulator=simulator, database_url=database_url, ui=ui)
     next(databases, None)
@@ -111,7 +114,7 @@ def end_of(page: Page, pipeline: Pipeline, backfill: str) -> str:
     def status() -> str:
         return str(ask(page, pipeline.ui, BACKFILL, id=backfill)["partitionBackfillOrError"]["status"])
 
-    until(lambda: status() in ENDED, PATIENCE_SECONDS)
+    until(lambda: status() in ENDED, pause=0.2)
     return status()
 
 
@@ -201,11 +204,12 @@ def test_ninety_days_cancelled_in_the_middle_and_launched_again(
     control(pipeline.simulator, "stats", method="DELETE")
 
     cancelled = launch(page, pipeline, days, tmp_path / "launch.png")
-    until(lambda: requests(pipeline) > REQUESTS_OF_THE_MIDDLE, PATIENCE_SECONDS)
+    until(lambda: requests(pipeline) > REQUESTS_OF_THE_MIDDLE)
+    control(pipeline.simulator, "faults", {"type": "latency", "attributes": {"latency": STILL_MS}})
     cancel(page, pipeline, cancelled, tmp_path / "cancel.png")
 
     assert end_of(page, pipeline, cancelled) == "CANCELED"
-    until(lambda: debris(pipeline) == CLEAN, 30)
+    until(lambda: debris(pipeline) == CLEAN)
     (run,) = ask(page, pipeline.ui, RUN)["runsOrError"]["results"]
     assert run["status"] == "CANCELED"
     assert value(pipeline.database_url, "SELECT status FROM integ.sync_jobs") == "failed"
@@ -216,7 +220,7 @@ def test_ninety_days_cancelled_in_the_middle_and_launched_again(
     again = launch(page, pipeline, days, tmp_path / "again.png")
 
     assert end_of(page, pipeline, again) == "COMPLETED_SUCCESS"
-    until(lambda: debris(pipeline) == CLEAN, 30)
+    until(lambda: debris(pipeline) == CLEAN)
     assert scans(pipeline) == 0
     loaded = rows(pipeline)
     assert len(loaded) == expected(pipeline, first, last)
@@ -229,5 +233,5 @@ def test_ninety_days_cancelled_in_the_middle_and_launched_again(
     page.screenshot(path=tmp_path / "partitions.png")
 
     run_range(page, pipeline, first, last)
-    until(lambda: finished(pipeline) == 2, PATIENCE_SECONDS)
+    until(lambda: finished(pipeline) == 2)
     assert rows(pipeline) == loaded

@@ -25,6 +25,7 @@ from onec_pipelines.runtime import open_runtime
 from onec_pipelines.settings import project_root
 from onec_pipelines.simulator.server import Simulator
 from onec_pipelines.spec import Layer
+from onec_pipelines_tests.fixtures.patience import until
 from onec_pipelines_tests.fixtures.pipeline import SYSTEM, control, environment, query, value
 
 ORDERS, PRODUCTS, STOCK = BY_NAME["orders"], BY_NAME["products"], BY_NAME["stock"]
@@ -119,17 +120,26 @@ def test_a_whole_load_fills_every_day_of_every_layer_once(instance):
 
 def test_a_cancelled_step_is_not_tried_again(instance, shop, database_url):
     """Dagster would: its retry policy holds for interrupts, too, and the run somebody cancelled goes on after 20 seconds."""
-    control(shop, "faults", {"type": "latency", "attributes": {"latency": 1000}})
+    orders = r"Document_ЗаказКлиента\?"
+    control(shop, "faults", {"type": "latency", "attributes": {"latency": 1000}, "match": orders})
     control(shop, "stats", method="DELETE")
-    asked = threading.Event()
 
     def interrupt():
-        while control(shop, "stats")["requests_total"] < 3:
-            asked.wait(0.05)
+        until(lambda: control(shop, "stats")["requests"].get("GET Document_ЗаказКлиента"))
         os.kill(os.getpid(), signal.SIGINT)
 
-    threading.Thread(target=interrupt).start()
-    result = materialize(instance, ORDERS, partition_key="2026-03-01")
+    interrupting = threading.Thread(target=interrupt)
+    interrupting.start()
+    # So many days that the step is under way however late the interrupt comes.
+    result = materialize(
+        instance,
+        ORDERS,
+        tags={
+            ASSET_PARTITION_RANGE_START_TAG: "2025-06-01",
+            ASSET_PARTITION_RANGE_END_TAG: "2026-05-29",
+        },
+    )
+    interrupting.join()
 
     kinds = [event.event_type for event in result.all_events]
     assert dg.DagsterEventType.STEP_FAILURE in kinds

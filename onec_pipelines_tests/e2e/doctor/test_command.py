@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 from onec_pipelines_tests.fixtures.pipeline import environment, value
 
 CANARY = "canary-4713"
@@ -19,7 +20,7 @@ def onec(*arguments, **variables):
         env={**kept, **variables},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 

@@ -68,7 +68,7 @@ def test_a_database_whose_clock_is_wrong_is_told_until_it_is_right(look, databas
     after = look()
 
     assert codes(before, "warning") == ["DB_CLOCK"]
-    assert re.fullmatch(r"its clock is (89|90|91) s ahead of ours", saw(before, "DB_CLOCK"))
+    assert re.fullmatch(r"its clock is (8\d|9\d) s ahead of ours", saw(before, "DB_CLOCK"))
     assert codes(after, "warning") == []
 
 

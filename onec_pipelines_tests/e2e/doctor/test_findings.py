@@ -11,6 +11,7 @@ from onec_pipelines.db.migrations import migrate
 from onec_pipelines.entities import ENTITIES
 from onec_pipelines.simulator.server import Simulator
 from onec_pipelines_tests.fixtures.doctor import codes, saw, visit
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 from onec_pipelines_tests.fixtures.pipeline import control, query
 
 ONEC_CHECKS = {"reach", "login", "publication", "fields", "rights", "dialect", "sessions", "base", "metadata"}
@@ -46,7 +47,7 @@ def faults(base):
 
 
 def test_a_good_base_has_no_complaint_worse_than_a_note(base, database_url, tmp_path):
-    report = visit(base, database_url, tmp_path)
+    report = visit(base, database_url, tmp_path, slow_seconds=PATIENCE_SECONDS)
 
     assert report.worst == "note"
     assert not report.skipped
@@ -191,10 +192,20 @@ def test_a_base_that_ignores_skip_is_in_error_until_it_does_not(base, faults, da
     assert (codes(after), after.capabilities["skip"]) == ([], True)
 
 
-def test_a_pool_smaller_than_our_sessions_is_told_until_it_is_larger(base, switches, database_url, tmp_path):
-    switches(pool_size=1, pool_timeout=0.05, latency_ms=300)
+def test_a_pool_smaller_than_our_sessions_is_told_until_it_is_larger(
+    base, switches, faults, database_url, tmp_path
+):
+    switches(pool_size=1, pool_timeout=0.05)
+    # The second of its kind is the first of the calls at once: it holds the session until the others have come, too.
+    faults(
+        type="row_latency",
+        attributes={"latency": 5000},
+        match=r"Catalog_Валюты\?\$format=json&\$select=Ref_Key&\$top=1$",
+        nth=[2],
+    )
     before = visit(base, database_url, tmp_path, settings={"ONEC_MAX_SESSIONS": "3"})
-    switches(pool_size=10, pool_timeout=5, latency_ms=0)
+    assert control(base, "faults")[0]["fired"] == 1
+    switches(pool_size=10, pool_timeout=PATIENCE_SECONDS)
     after = visit(base, database_url, tmp_path, settings={"ONEC_MAX_SESSIONS": "3"})
 
     assert codes(before, "warning") == ["ONEC_POOL_FULL"]

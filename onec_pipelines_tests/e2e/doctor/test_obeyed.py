@@ -41,8 +41,17 @@ def test_a_base_that_refuses_count_is_not_asked_for_it_again(database_url, tmp_p
 
 
 def test_a_pool_that_bears_one_call_gets_one_session(database_url, tmp_path):
-    with Simulator.start_thread(products=20, seed=5, pool_size=1, pool_timeout=0.05, latency_ms=200) as base:
+    with Simulator.start_thread(products=20, seed=5, pool_size=1, pool_timeout=0.05) as base:
+        # The second of its kind is the first of the calls at once: it holds the session until the others have come, too.
+        held = {
+            "type": "row_latency",
+            "attributes": {"latency": 5000},
+            "match": r"Catalog_Валюты\?\$format=json&\$select=Ref_Key&\$top=1$",
+            "nth": [2],
+        }
+        control(base, "faults", held)
         visit(base, database_url, tmp_path)
+        assert control(base, "faults")[0]["fired"] == 1
         with runtime_of(base, database_url, tmp_path) as runtime:
             assert runtime.connection.max_sessions == 1
 

@@ -14,6 +14,7 @@ from onec_pipelines.inbound import inbound
 from onec_pipelines.simulator.server import Simulator
 from onec_pipelines_tests.fixtures.doctor import codes, visit
 from onec_pipelines_tests.fixtures.mutations import STANDARD, named, truth, unseen
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 from onec_pipelines_tests.fixtures.pipeline import environment, open_fast
 from onec_pipelines_tests.fixtures.schemas import write
 
@@ -25,7 +26,7 @@ def edmx_of(simulator: Simulator) -> str:
     request = urllib.request.Request(  # noqa: S310 - loopback
         f"{simulator.url}/$metadata", headers={"Authorization": f"Basic {login}"}
     )
-    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - loopback
+    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310 - loopback
         return answer.read().decode("utf-8-sig")
 
 

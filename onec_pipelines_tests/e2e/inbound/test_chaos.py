@@ -15,9 +15,11 @@ import pytest
 from onec_pipelines.db.migrations import migrate
 from onec_pipelines.entities import ENTITIES
 from onec_pipelines.simulator.server import Simulator
+from onec_pipelines_tests.e2e.killed import until_alone
 from onec_pipelines_tests.fixtures.clerk import work
 from onec_pipelines_tests.fixtures.live import deleted_objects, live_rows
 from onec_pipelines_tests.fixtures.oracle import check_barcodes, check_objects, check_prices, check_stock
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 from onec_pipelines_tests.fixtures.pipeline import control, environment, open_fast, query, sync
 from onec_pipelines_tests.fixtures.state import debris_of
 from onec_pipelines_tests.fixtures.whole import check_whole
@@ -55,15 +57,17 @@ def run_job():
     def run(job):
         driver.stdin.write(json.dumps(job) + "\n")
         driver.stdin.flush()
-        return json.loads(driver.stdout.readline())["code"]
+        code = json.loads(driver.stdout.readline())["code"]
+        until_alone(job["environment"]["ONEC_DATABASE_URL"])
+        return code
 
     yield run
     driver.stdin.close()
-    assert driver.wait(10) == 0
+    assert driver.wait(PATIENCE_SECONDS) == 0
     driver.stdout.close()
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_after_chaos_and_a_quiet_sync_the_shop_is_what_1c_is(
     database_url, empty_database_url, tmp_path, run_job
 ):

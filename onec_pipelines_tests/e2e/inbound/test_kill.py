@@ -15,6 +15,8 @@ from psycopg import sql
 from onec_pipelines.db.urls import conninfo, with_database
 from onec_pipelines.entities import BY_NAME
 from onec_pipelines.simulator.server import Simulator
+from onec_pipelines_tests.e2e.killed import until_alone
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 from onec_pipelines_tests.fixtures.pipeline import control, environment, open_fast, query, sync, value
 from onec_pipelines_tests.fixtures.state import debris_of, state_of
 
@@ -69,11 +71,12 @@ def run_jobs():
             driver.stdin.write(json.dumps(one) + "\n")
             driver.stdin.flush()
             results.append(json.loads(driver.stdout.readline()))
+            until_alone(one["environment"]["ONEC_DATABASE_URL"])
         return results
 
     yield run
     driver.stdin.close()
-    assert driver.wait(10) == 0
+    assert driver.wait(PATIENCE_SECONDS) == 0
     driver.stdout.close()
 
 

@@ -77,7 +77,8 @@ def test_everything_but_the_broken_object_arrives_and_it_waits_in_the_queue(
 
     # it is tried by key until a person has mended it, and each later reading looks, too, without a second item
     query(database_url, DUE)
-    assert drain(runtime, kinds=["page"]).later == 1
+    # Once: it may be due again before the drain is over.
+    assert drain(runtime, kinds=["page"], limit=1).later == 1
     assert inbound(BRANDS, runtime).unread == 1
     ((state, keys, words),) = query(database_url, ITEMS)
     assert (state, keys, words) == ("ready", [key], WORDS)

@@ -24,6 +24,7 @@ from onec_pipelines.defs.in_process import run_job
 from onec_pipelines.settings import project_root
 from onec_pipelines.simulator.server import Simulator
 from onec_pipelines_tests.fixtures.alerts import http_receiver, smtp_server
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS, until
 from onec_pipelines_tests.fixtures.pipeline import control, environment, query, value
 from onec_pipelines_tests.fixtures.schedules import switch_on
 from onec_pipelines_tests.fixtures.schemas import renamed, write
@@ -242,18 +243,21 @@ def test_a_shop_that_differs_from_1c(shop, told, database_url):
     assert told() == both("reconciliation:currencies")
 
 
-def test_a_sync_whose_process_was_killed(shop, told, database_url):
-    control(shop, "faults", {"type": "latency", "attributes": {"latency": 60_000}, "match": CURRENCIES})
+def test_a_sync_whose_process_was_killed(shop, told, database_url, monkeypatch):
+    # It does not give up before it is killed.
+    monkeypatch.setenv("ONEC_DEADLINE_SECONDS", str(PATIENCE_SECONDS))
+    control(
+        shop,
+        "faults",
+        {"type": "latency", "attributes": {"latency": PATIENCE_SECONDS * 1000}, "match": CURRENCIES},
+    )
     with subprocess.Popen(
         [sys.executable, "-m", "onec_pipelines.cli", "sync", "currencies"],
         env=dict(os.environ),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as syncing:
-        until = time.monotonic() + 60
-        while not query(database_url, "SELECT 1 FROM integ.sync_jobs WHERE status = 'running'"):
-            assert time.monotonic() < until
-            time.sleep(0.1)
+        until(lambda: query(database_url, "SELECT 1 FROM integ.sync_jobs WHERE status = 'running'"))
         syncing.send_signal(signal.SIGKILL)
     control(shop, "faults", method="DELETE")
     assert told() == []

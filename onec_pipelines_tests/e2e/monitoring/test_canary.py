@@ -35,6 +35,7 @@ from onec_pipelines.webhook.server import Receiver
 from onec_pipelines_tests.fixtures import webhooks
 from onec_pipelines_tests.fixtures.alerts import http_receiver, smtp_server
 from onec_pipelines_tests.fixtures.outgoing import NEEDED, Shop
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 from onec_pipelines_tests.fixtures.pipeline import control, environment, query, sync, value
 from onec_pipelines_tests.fixtures.postgres import _database
 
@@ -327,7 +328,7 @@ def pages(url):
         open_site(settings, url) as site,
         Receiver(build_app(site, hosts=hosts_for("127.0.0.1", TOKEN)), host="127.0.0.1", port=0) as server,
     ):
-        connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=PATIENCE_SECONDS)
         for path in (
             "/dashboard",
             "/dashboard?lang=ru",

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from onec_pipelines.cli import cli
 from onec_pipelines.webhook.signature import new_secret
 from onec_pipelines.webhook.trial import send
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 from onec_pipelines_tests.fixtures.pipeline import query
 from onec_pipelines_tests.fixtures.webhooks import event
 
@@ -87,8 +88,9 @@ def served(variables, *arguments):
 
 
 def answer_of(url, **headers):
+    asked = urllib.request.Request(url, headers=headers)  # noqa: S310 - loopback
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(asked, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310 - loopback
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -114,14 +116,14 @@ def test_the_receiver_serves_the_dashboard_with_a_token_and_keeps_its_own_health
         sent = event("stock.changed", "8b9660f6-6332-11ec-ad72-000c29b45b09", secret=secret)
         assert send(sent, url)[0] == 202
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=20)
+        process.wait(timeout=PATIENCE_SECONDS)
 
 
 def test_a_receiver_does_not_show_the_dashboard_to_everybody(variables):
     with served(
         {**variables, "ONEC_WEBHOOK_SECRETS": new_secret()}, "webhooks", "serve", "--dashboard"
     ) as process:
-        said = process.communicate(timeout=60)[1]
+        said = process.communicate(timeout=PATIENCE_SECONDS)[1]
     assert process.returncode == 1
     assert "DASHBOARD_OPEN" in said
 
@@ -129,7 +131,7 @@ def test_a_receiver_does_not_show_the_dashboard_to_everybody(variables):
 def test_the_dashboard_is_served_until_it_is_interrupted(variables):
     with served(variables, "dashboard", "serve") as process:
         url = json.loads(process.stdout.readline())["url"]
-        with urllib.request.urlopen(f"{url}/dashboard?lang=ru", timeout=20) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(f"{url}/dashboard?lang=ru", timeout=PATIENCE_SECONDS) as answer:  # noqa: S310 - loopback
             assert "RUN_FAILED" in answer.read().decode()
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=20)
+        process.wait(timeout=PATIENCE_SECONDS)

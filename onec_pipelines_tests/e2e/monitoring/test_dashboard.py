@@ -24,6 +24,7 @@ from onec_pipelines.monitoring.web import build_app
 from onec_pipelines.onec.answers import Call
 from onec_pipelines.settings import load_settings
 from onec_pipelines.webhook.server import Receiver
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 from onec_pipelines_tests.fixtures.pipeline import query
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -64,7 +65,7 @@ def serving(database_url, **variables) -> Iterator[str]:
 def get(url, **headers):
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - loopback
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310 - loopback
             return answer.status, answer.read().decode(), answer.headers
     except urllib.error.HTTPError as error:
         with error:
@@ -189,7 +190,7 @@ def test_only_reading_is_possible(database_url):
     with serving(database_url) as url:
         request = urllib.request.Request(f"{url}/dashboard", data=b"x", method="POST")  # noqa: S310 - loopback
         with pytest.raises(urllib.error.HTTPError, match="405") as refused:
-            urllib.request.urlopen(request, timeout=10)  # noqa: S310 - loopback
+            urllib.request.urlopen(request, timeout=PATIENCE_SECONDS)  # noqa: S310 - loopback
         refused.value.close()
 
 
@@ -252,7 +253,7 @@ def test_no_address_leads_out_of_the_folder_of_audits(database_url, audited):
     found = {}
     with serving(database_url, **audited) as url:
         for path in OUTSIDE:
-            connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=20)
+            connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=PATIENCE_SECONDS)
             # As it is: urllib would tidy the path.
             connection.request("GET", f"/audits/{path}")
             answer = connection.getresponse()
@@ -278,9 +279,12 @@ def test_audits_want_the_token_and_pages_that_are_gone_are_not_linked(database_u
 def test_it_fits_the_screen_is_readable_and_loads_nothing_from_elsewhere(filled, width, height, scheme):
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
     with serving(filled) as url, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=arguments, timeout=PATIENCE_SECONDS * 1000
+        )
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
         page = context.new_page()
+        page.set_default_timeout(PATIENCE_SECONDS * 1000)
         asked: list[str] = []
         complaints: list[str] = []
         page.on("request", lambda request: asked.append(request.url))

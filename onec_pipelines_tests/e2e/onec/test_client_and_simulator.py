@@ -19,6 +19,7 @@ from onec_pipelines.onec.paging import PagePolicy, PageRows, read_pages
 from onec_pipelines.onec.query import SetQuery
 from onec_pipelines.onec.throttle import LocalThrottle
 from onec_pipelines.simulator.server import Simulator
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 
 PRODUCTS = "Catalog_Номенклатура"
 STOCK = "AccumulationRegister_ТоварыНаСкладах"
@@ -32,7 +33,7 @@ def client_for(simulator, **changes):
         "password": simulator.password,
         "timezone": "Europe/Moscow",
         "system": "test",
-        "deadline_seconds": 20.0,
+        "deadline_seconds": PATIENCE_SECONDS,
     }
     connection = Connection(**{**given, **changes})
     throttle = LocalThrottle(rate_per_second=1000, max_calls=connection.max_sessions)
@@ -62,7 +63,7 @@ def switch(own):
 
 def control(simulator, path, values=None):
     body = None if values is None else json.dumps(values).encode()
-    with urllib.request.urlopen(simulator.control_url + path, body, timeout=10) as answer:  # noqa: S310 - loopback
+    with urllib.request.urlopen(simulator.control_url + path, body, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310 - loopback
         return json.load(answer)
 
 
@@ -269,7 +270,8 @@ def test_allowed_only_reads_what_the_user_may_see(own, switch):
 
 @pytest.mark.parametrize("mode", ["autouse", "use", "dontuse"])
 def test_sessions_are_started_per_worker_and_not_per_request(own, switch, mode):
-    switch(sessions=mode)
+    # Nobody's session ends because the others were slow.
+    switch(sessions=mode, session_max_age=3600.0)
     before = control(own, "/stats")["sessions_started"]
 
     with client_for(own, max_sessions=3) as client, ThreadPoolExecutor(3) as threads:
@@ -282,7 +284,7 @@ def test_sessions_are_started_per_worker_and_not_per_request(own, switch, mode):
 
 
 def test_sessions_with_cookies_end_with_the_client(own, switch):
-    switch(sessions="use")
+    switch(sessions="use", session_max_age=3600.0)
     with client_for(own) as client:
         client.count(PRODUCTS)
         during = control(own, "/stats")["sessions_open"]
@@ -299,7 +301,7 @@ def test_a_session_that_expired_in_1c_is_replaced(own, switch):
 
 
 def test_a_full_pool_of_sessions_slows_us_down_and_is_named(own, switch):
-    switch(sessions="use", pool_size=1, pool_timeout=0.1)
+    switch(sessions="use", pool_size=1, pool_timeout=0.1, session_max_age=3600.0)
 
     with client_for(own) as first, client_for(own) as second:
         first.count(PRODUCTS)

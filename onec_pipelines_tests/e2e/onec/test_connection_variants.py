@@ -6,10 +6,10 @@ import base64
 import json
 import logging
 import ssl
-import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
@@ -26,6 +26,8 @@ from onec_pipelines.settings import load_settings
 from onec_pipelines.simulator.server import Simulator
 from onec_pipelines_tests.fixtures.certificates import Authority
 from onec_pipelines_tests.fixtures.front import forward_proxy, tls_front
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
+from onec_pipelines_tests.fixtures.pipeline import control
 
 PASSWORD = "canary-password"
 ASKED = SetQuery(resource="Catalog_Валюты").target()
@@ -47,7 +49,7 @@ def environment(simulator, **variables):
         "ONEC_URL": simulator.url,
         "ONEC_TIMEZONE": "Europe/Moscow",
         "ONEC_SYSTEM": "test",
-        "ONEC_DEADLINE_SECONDS": "20",
+        "ONEC_DEADLINE_SECONDS": str(PATIENCE_SECONDS),
         **variables,
     }
 
@@ -78,7 +80,7 @@ def a_token(simulator):
     request = urllib.request.Request(  # noqa: S310 - loopback
         token_url(simulator), b"grant_type=client_credentials", {"Authorization": f"Basic {login}"}
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
+    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310 - loopback
         return json.load(answer)["access_token"]
 
 
@@ -145,22 +147,29 @@ def test_client_credentials_open_the_base_with_one_token_for_ten_threads(bearer_
 
 
 def test_a_token_that_1c_finds_too_old_is_replaced_and_the_read_succeeds():
-    """The clock of the client stands still, so that only 1C notices that the token has ended."""
+    """The clock of the client stands still, so that only 1C notices that the token has ended.
+
+    The first token has ended before it is used: a request within its short life would be a race.
+    """
     fetched = []
 
     def blind(connection):
         endpoint = TokenEndpoint(connection.login, connection.token_route(connection.login.origin))
-        return TokenCache(
-            lambda ends_at: fetched.append(ends_at) or endpoint.fetch(ends_at), clock=lambda: 0.0
-        )
+
+        def fetch(ends_at):
+            token = endpoint.fetch(ends_at)
+            fetched.append(token)
+            control(base, "options", {"bearer_seconds": 3600}, method="PATCH")
+            return replace(token, seconds=3600.0)
+
+        return TokenCache(fetch, clock=lambda: 0.0)
 
     with (
-        Simulator.start_process(products=5, seed=3, bearer=True, bearer_seconds=2) as base,
+        Simulator.start_process(products=5, seed=3, bearer=True, bearer_seconds=0) as base,
         client_of(client_credentials(base), authorizer_for=blind) as client,
     ):
         assert client.get(ASKED).status == 200
-        time.sleep(2.1)
-
+        assert len(fetched) == 2
         assert client.get(ASKED).status == 200
         assert len(fetched) == 2
 

@@ -10,6 +10,7 @@ from onec_pipelines.errors import Quarantine, RetryLater
 from onec_pipelines.onec.connection import Connection
 from onec_pipelines.onec.writer import OnecWriter
 from onec_pipelines.simulator.server import Simulator
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 from onec_pipelines_tests.fixtures.pipeline import control
 
 PARTNER, ORDER = "Catalog_Партнеры", "Document_ЗаказКлиента"
@@ -30,7 +31,7 @@ def writer(simulator):
         timezone="Europe/Moscow",
         system="test",
         rate_per_second=1000,
-        deadline_seconds=10,
+        deadline_seconds=PATIENCE_SECONDS,
     )
     control(simulator, "stats", method="DELETE")
     with OnecWriter(connection) as opened:

@@ -15,6 +15,7 @@ from psycopg import sql
 from onec_pipelines.db.urls import conninfo, with_database
 from onec_pipelines.simulator.server import Simulator
 from onec_pipelines_tests.fixtures.outgoing import NEEDED, Shop
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 from onec_pipelines_tests.fixtures.pipeline import environment, open_fast, sync
 
 DRIVER = Path(__file__).with_name("push_workers.py")
@@ -38,7 +39,7 @@ class Workers:
     def close(self) -> None:
         self._driver.stdin.close()
         self._driver.stdout.close()
-        self._driver.wait(10)
+        self._driver.wait(PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="session")

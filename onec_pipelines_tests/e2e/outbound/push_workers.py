@@ -4,6 +4,8 @@ Started by the tests as a program, because it forks: everything is imported once
 from stdin: `{"start": {...environment}, "die_at": name or null, "nth": n}` forks a worker and prints `{"pid": …}`; `{"kill": pid}` kills
 one with SIGKILL; `{"once": {...environment}, "die_at": …}` drains until nothing is open and prints `{"code": …}`; `{"stop": true}` ends
 all workers.
+
+Leases are long, so that nobody loses one only because the machine is slow; whoever was killed has its leases ended here.
 """
 
 from __future__ import annotations
@@ -17,16 +19,21 @@ import time
 import traceback
 from typing import Any
 
+import psycopg
+
 from onec_pipelines.db.engine import connect, driver_connection
+from onec_pipelines.db.urls import conninfo
 from onec_pipelines.dispatch import drain
 from onec_pipelines.ledger import retry_policy
 from onec_pipelines.onec.client import OnecClient, RetryPolicy
 from onec_pipelines.runtime import Runtime, connection_of
 from onec_pipelines.settings import load_settings
 from onec_pipelines.steps import failpoints
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 
-LEASE_SECONDS = 2.0
-HANGS_AFTER_SECONDS = 120.0
+LEASE_SECONDS = 60.0
+# A request that was under way when its worker was killed has arrived by then, or never will.
+LEFT_SECONDS = 2.0
 QUICK = RetryPolicy(attempts=5, wait_initial=0.01, wait_max=0.1, wait_jitter=0.02)
 
 
@@ -45,7 +52,7 @@ def die_at(name: str | None, nth: int) -> None:
 
 
 def work(variables: dict[str, str], *, until_empty: bool) -> None:
-    """Drain again and again; with `until_empty` until nothing is open, which outlives the leases of those who were killed."""
+    """Drain again and again; with `until_empty` until nothing is open."""
     retry_policy.FIRST_SECONDS = 0.05  # a test has no time to be polite
     retry_policy.LONGEST_SECONDS = 0.4
     settings = load_settings(variables)
@@ -53,7 +60,7 @@ def work(variables: dict[str, str], *, until_empty: bool) -> None:
         runtime.__dict__["client"] = OnecClient(
             connection_of(runtime.settings), runtime.throttle, retry=QUICK
         )
-        ends_at = time.monotonic() + 60
+        ends_at = time.monotonic() + PATIENCE_SECONDS
         while True:
             assert not until_empty or time.monotonic() < ends_at, state_of(runtime)
             drain(runtime, kinds=["push"], lease_seconds=LEASE_SECONDS, threads=2)
@@ -89,7 +96,7 @@ def fork(variables: dict[str, str], name: str | None, nth: int, *, until_empty: 
         try:
             die_at(name, nth)
             if until_empty:  # tells where all threads stand, and ends
-                faulthandler.dump_traceback_later(HANGS_AFTER_SECONDS, exit=True)
+                faulthandler.dump_traceback_later(PATIENCE_SECONDS + 60, exit=True)
             work(variables, until_empty=until_empty)
             code = 0
         except BaseException:
@@ -104,24 +111,36 @@ def reap(pid: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+def end_leases(variables: dict[str, str], pid: int, *, after: float = 0.0) -> None:
+    """Have what a dead worker held taken back, as if its leases had been short."""
+    with psycopg.connect(conninfo(variables["ONEC_DATABASE_URL"]), autocommit=True) as connection:
+        connection.execute(
+            "UPDATE integ.retry_queue SET lease_until = now() + make_interval(secs => %s)"
+            " WHERE state = 'leased' AND leased_by LIKE %s",
+            (after, f"%:{pid}"),
+        )
+
+
 def main() -> None:
-    running: set[int] = set()
+    running: dict[int, dict[str, str]] = {}
     for line in sys.stdin:
         said: dict[str, Any] = json.loads(line)
         answer: dict[str, Any] = {}
         if "start" in said:
             pid = fork(said["start"], said.get("die_at"), said.get("nth", 1), until_empty=False)
-            running.add(pid)
+            running[pid] = said["start"]
             answer = {"pid": pid}
         elif "once" in said:
-            answer = {
-                "code": reap(fork(said["once"], said.get("die_at"), said.get("nth", 1), until_empty=True))
-            }
+            pid = fork(said["once"], said.get("die_at"), said.get("nth", 1), until_empty=True)
+            answer = {"code": reap(pid)}
+            # It has killed itself beside a request, never during one.
+            end_leases(said["once"], pid)
         else:
             for pid in [said["kill"]] if "kill" in said else list(running):
-                running.discard(pid)
+                variables = running.pop(pid)
                 os.kill(pid, signal.SIGKILL)
                 reap(pid)
+                end_leases(variables, pid, after=LEFT_SECONDS)
         print(json.dumps(answer), flush=True)  # noqa: T201 - the result
     for pid in running:
         os.kill(pid, signal.SIGKILL)

@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 
 from onec_pipelines.entities import BY_NAME  # noqa: F401 - imported before the forks, which saves a second each
+from onec_pipelines.ledger.calls import CallRecorder
 from onec_pipelines.pictures import fetch_pictures
 from onec_pipelines.runtime import open_runtime
 from onec_pipelines.settings import load_settings
@@ -37,6 +38,8 @@ class Failpoints:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def install(self) -> None:
+        # The figures of calls are written by the clock: they would be counted or not.
+        CallRecorder.flush = lambda _recorder: None  # type: ignore[method-assign]
         for owner, name in (
             (Draft, "write"),
             (ImageStore, "keep"),

@@ -14,6 +14,7 @@ from onec_pipelines.entities import BY_NAME, ENTITIES
 from onec_pipelines.ledger import quality
 from onec_pipelines.monitoring.expectations import Severity
 from onec_pipelines.monitoring.expectations.rounds import run_audit
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 from onec_pipelines_tests.fixtures.pipeline import SYSTEM, query, value
 from onec_pipelines_tests.fixtures.schedules import switch_on
 
@@ -187,8 +188,13 @@ def test_data_docs_open_in_a_browser_without_the_internet_and_hold_nobodys_data(
     assert CANARY not in str(query(copy_url, "SELECT findings FROM integ.quality_runs"))
     asked = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu"],
+            timeout=PATIENCE_SECONDS * 1000,
+        )
         page = browser.new_page()
+        page.set_default_timeout(PATIENCE_SECONDS * 1000)
         page.on("request", lambda request: asked.append(request.url))
         page.goto(report.docs.as_uri())
         assert "shop.customers" in page.inner_text("#failed")

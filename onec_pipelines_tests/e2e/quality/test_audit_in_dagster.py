@@ -15,6 +15,7 @@ from onec_pipelines.monitoring.serve import open_site
 from onec_pipelines.monitoring.web import build_app
 from onec_pipelines.settings import load_settings, project_root
 from onec_pipelines.webhook.server import Receiver
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 from onec_pipelines_tests.fixtures.pipeline import environment, query
 
 BROKEN = ("shop/stock", "available_not_negative")
@@ -57,7 +58,7 @@ def test_the_whole_job_leaves_a_result_for_every_check_and_pages_that_the_dashbo
     with (
         open_site(load_settings(), copy_url) as site,
         Receiver(build_app(site), host="127.0.0.1", port=0) as server,
-        urllib.request.urlopen(f"{server.url}{address}", timeout=20) as answer,  # noqa: S310 - loopback
+        urllib.request.urlopen(f"{server.url}{address}", timeout=PATIENCE_SECONDS) as answer,  # noqa: S310 - loopback
     ):
         page = answer.read().decode()
     assert "shop.stock" in page

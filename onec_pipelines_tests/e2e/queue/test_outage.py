@@ -16,10 +16,13 @@ from onec_pipelines.onec.query import SetQuery
 from onec_pipelines.runtime import Runtime, connection_of
 from onec_pipelines.settings import load_settings
 from onec_pipelines.simulator.server import Simulator
+from onec_pipelines.steps import drain as drain_module
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS, until
 from onec_pipelines_tests.fixtures.pipeline import SYSTEM, control, environment, query, value
 
 KIND = "test_read"
 RATE = 50
+THREADS = 8
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +44,10 @@ def open_runtime(shop, database_url, tmp_path, monkeypatch, statuses):
     variables = {
         **environment(shop, database_url, tmp_path),
         "ONEC_RATE_PER_SECOND": str(RATE),
-        "ONEC_WORKER_THREADS": "8",
-        "ONEC_MAX_SESSIONS": "8",
-        "ONEC_DEADLINE_SECONDS": "5",
+        "ONEC_WORKER_THREADS": str(THREADS),
+        "ONEC_MAX_SESSIONS": str(THREADS),
+        # A request that is late is not a failure here.
+        "ONEC_DEADLINE_SECONDS": str(PATIENCE_SECONDS),
     }
 
     def read(runtime, item):
@@ -101,30 +105,38 @@ def drain_together(runtimes):
     for drain in drains:
         drain.start()
     for drain in drains:
-        drain.join(120)
+        drain.join()
 
 
 def drain_what_was_put_off(runtime, database_url):
     """An item that met a lost answer waits for its next attempt; here it need not wait as long as that."""
-    ends_at = time.monotonic() + 60
-    while value(database_url, "SELECT count(*) FROM integ.retry_queue WHERE state = 'ready'"):
-        assert time.monotonic() < ends_at
+
+    def nothing_is_left():
         with runtime.database.transaction() as connection:
             driver_connection(connection).execute(
                 "UPDATE integ.retry_queue SET run_at = now() WHERE state = 'ready'"
             )
         dispatch.drain(runtime, kinds=[KIND])
+        return not value(database_url, "SELECT count(*) FROM integ.retry_queue WHERE state = 'ready'")
+
+    until(nothing_is_left)
 
 
+@pytest.mark.timeout(900)
 def test_a_thousand_due_items_after_an_outage_do_not_storm_1c(shop, open_runtime, database_url):
     runtimes = [open_runtime() for _ in range(2)]
     put(runtimes[0], 1000)
     control(shop, "faults", {"type": "status", "match": "Валюты", "attributes": {"status": 503}})
-    down_until = time.monotonic() + 9
-    while time.monotonic() < down_until and runtimes[0].standing().refusal is None:
-        dispatch.drain(runtimes[0], kinds=[KIND], until=down_until)
+
+    def is_given_up():
+        dispatch.drain(runtimes[0], kinds=[KIND], until=time.monotonic() + 9)
+        return runtimes[0].standing().refusal
+
+    until(is_given_up)
     assert runtimes[0].standing().breaker == "open"
     assert value(database_url, "SELECT max(attempts) FROM integ.retry_queue") == 0
+    # However long it takes to get here.
+    query(database_url, "UPDATE integ.throttle SET retry_at = now() + interval '1 hour'")
     before = runtimes[0].spent.calls
     assert dispatch.drain(runtimes[0], kinds=[KIND]).claimed == 0
     assert runtimes[0].spent.calls == before
@@ -153,10 +165,13 @@ def test_a_thousand_due_items_after_an_outage_do_not_storm_1c(shop, open_runtime
         ]
         if answered_at is not None
     ]
-    assert len(spans) >= 10
-    # A second's worth of tokens may have been saved up before the first; 16 threads may have a request under way.
-    assert [span for span in spans if span[1] > RATE * (span[0] + 1) + 16] == []
-    assert sum(count for _, count in spans) <= RATE * 1.25 * sum(seconds for seconds, _ in spans)
+    whole = (seen[-1][1] - seen[0][0], seen[-1][2] - seen[0][2])
+    # A second's worth of tokens may have been saved up before the first; each thread may have a request under way, and each process a
+    # tenth of a second's worth taken ahead. This holds however slow the machine is: then the requests are fewer.
+    at_most = [(seconds, RATE * (seconds + 1.2) + 2 * THREADS) for seconds, _ in (*spans, whole)]
+    assert [
+        (most, count) for (_, count), (_, most) in zip((*spans, whole), at_most, strict=True) if count > most
+    ] == []
 
 
 def test_a_refused_login_is_tried_once_and_burns_no_attempt(shop, open_runtime, database_url, statuses):
@@ -170,7 +185,10 @@ def test_a_refused_login_is_tried_once_and_burns_no_attempt(shop, open_runtime, 
     assert value(database_url, "SELECT max(attempts) FROM integ.retry_queue") == 0
 
 
-def test_after_the_pause_ends_a_worker_goes_on_within_seconds(shop, open_runtime, database_url):
+def test_the_end_of_the_pause_wakes_a_worker(shop, open_runtime, database_url, monkeypatch):
+    # A worker that was not woken would not look again before the test is over.
+    monkeypatch.setattr(dispatch, "_POLL_SECONDS", 2.0 * PATIENCE_SECONDS)
+    monkeypatch.setattr(drain_module, "_STANDING_SECONDS", 2.0 * PATIENCE_SECONDS)
     runtime = open_runtime()
     with runtime.database.transaction() as connection:
         controls.pause(driver_connection(connection), system_name=SYSTEM, by="anna")
@@ -186,16 +204,16 @@ def test_after_the_pause_ends_a_worker_goes_on_within_seconds(shop, open_runtime
 
     worker = threading.Thread(target=work)
     worker.start()
-    time.sleep(1.5)
+    listening = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN %%'"
+    until(lambda: query(database_url, listening))
+    until(lambda: query(database_url, "SELECT 1 FROM integ.workers WHERE waits_for IS NOT NULL"))
     waits_for = value(database_url, "SELECT waits_for FROM integ.workers")
     with runtime.database.transaction() as connection:
         controls.resume(driver_connection(connection), system_name=SYSTEM, by="anna")
-    ends_at = time.monotonic() + 15
-    while value(database_url, "SELECT count(*) FROM integ.retry_queue WHERE state = 'done'") < 5:
-        assert time.monotonic() < ends_at
-        time.sleep(0.1)
+    done = "SELECT count(*) FROM integ.retry_queue WHERE state = 'done'"
+    until(lambda: value(database_url, done) == 5)
     stop.set()
-    worker.join(30)
+    worker.join()
     assert not failures
     assert "paused" in waits_for
     assert value(database_url, "SELECT state FROM integ.workers") == "stopped"

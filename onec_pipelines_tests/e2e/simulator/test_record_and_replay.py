@@ -12,6 +12,7 @@ from urllib.parse import quote
 from urllib.request import Request, build_opener
 
 from onec_pipelines.simulator.server import Simulator
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 
 PARTNERS = quote("Catalog_Партнеры")
 QUERY = "?$format=json&$top=3&$select=" + quote("Ref_Key,Description,КонтактнаяИнформация")
@@ -45,7 +46,7 @@ def proxy(upstream, file):
         yield json.loads(process.stdout.readline())["url"]
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE_SECONDS)
         process.stdout.close()
 
 

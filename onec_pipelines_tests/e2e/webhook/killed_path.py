@@ -1,7 +1,7 @@
 """The path of an event in processes that are killed at a named place: a receiver, and a worker that drains once.
 
 Started by the tests as a program: a job a line on stdin, a result a line on stdout. `{"do": "receive"|"drain", "environment",
-"kill_at", "lease"}` starts a child and gives `{"pid", "says"}`: the receiver's address, or what was drained. `{"do": "wait", "pid"}`
+"kill_at"}` starts a child and gives `{"pid", "says"}`: the receiver's address, or what was drained. `{"do": "wait", "pid"}`
 gives `{"code"}`, negative for the signal that ended it. It forks from a process that has everything imported and no threads.
 """
 
@@ -32,7 +32,7 @@ def receive(job: dict[str, Any], say: Say) -> None:
 
 def work(job: dict[str, Any], say: Say) -> None:
     with open_runtime(load_settings(job["environment"])) as runtime:
-        say(json.dumps(asdict(drain(runtime, kinds=["webhook"], lease_seconds=job["lease"]))))
+        say(json.dumps(asdict(drain(runtime, kinds=["webhook"]))))
 
 
 def start(job: dict[str, Any]) -> dict[str, Any]:

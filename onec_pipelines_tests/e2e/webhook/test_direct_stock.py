@@ -19,6 +19,7 @@ from onec_pipelines.ledger.jobs import entity_lock
 from onec_pipelines.simulator.server import Simulator
 from onec_pipelines.webhook.direct import DirectStock, batch_of
 from onec_pipelines_tests.fixtures.goods import FOR_STOCK, stock_of_1c, stock_of_shop
+from onec_pipelines_tests.fixtures.patience import until
 from onec_pipelines_tests.fixtures.pipeline import SYSTEM, environment, open_fast, query, sync
 from onec_pipelines_tests.fixtures.webhooks import post, receiving, signed_body
 
@@ -83,7 +84,7 @@ def apply(direct, *messages) -> int:
 
 
 def test_a_value_is_in_the_shop_before_1c_is_asked_and_1c_has_the_last_word(
-    direct, runtime, shop, database_url
+    runtime, shop, database_url
 ) -> None:
     key = some_row(database_url)
     row = dict(zip(("warehouse", "product", "variant"), key, strict=True))
@@ -94,12 +95,14 @@ def test_a_value_is_in_the_shop_before_1c_is_asked_and_1c_has_the_last_word(
         "data": {"sequence": 1, "stock": [{**row, "on_hand": "777.5", "to_ship": "7.5"}]},
     }
     calls = runtime.spent.calls
-    with receiving(database_url, on_stored=direct.offer) as receiver:
+    # At the end of this block its thread has let go of the entity, too.
+    with (
+        connect(database_url) as database,
+        DirectStock(database, system_name=SYSTEM) as direct,
+        receiving(database_url, on_stored=direct.offer) as receiver,
+    ):
         assert post(receiver, signed_body(json.dumps(body).encode())).status == 202
-        deadline = time.monotonic() + 10
-        while stock_of_shop(database_url).get(key) != Decimal("777.5"):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: stock_of_shop(database_url).get(key) == Decimal("777.5"), pause=0.02)
     assert runtime.spent.calls == calls
     available = "SELECT available FROM shop.stock WHERE on_hand = 777.5"
     assert query(database_url, available)[0][0] <= Decimal(770)
@@ -130,6 +133,7 @@ def test_of_several_in_one_batch_the_newest_wins_in_any_order(direct, database_u
 def test_a_value_taken_before_the_last_reading_changes_nothing(direct, runtime, shop, database_url) -> None:
     key = some_row(database_url)
     inbound(BY_NAME["stock"], runtime)
+    query(database_url, "UPDATE integ.sync_jobs SET started_at = now()")
     # It waited a minute in 1C's register: the reading has seen something newer.
     assert apply(direct, *told(key, "999", 50, old_seconds=60)) == 0
     # And one second of doubt is for whole seconds in the header.

@@ -1,15 +1,15 @@
-"""From a signed event to the shop's row, with a simulated 1C, a receiver and a worker: in time, in any order, and when events are lost."""
+"""From a signed event to the shop's row, with a simulated 1C, a receiver and a worker: at once, in any order, and when events are lost."""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
 
 import pytest
 
+from onec_pipelines import dispatch
 from onec_pipelines.dispatch import drain, work
 from onec_pipelines.entities import BY_NAME, ENTITIES
 from onec_pipelines.inbound import inbound
@@ -18,6 +18,7 @@ from onec_pipelines.runtime import Runtime
 from onec_pipelines.simulator.server import Simulator
 from onec_pipelines.spec import Entity
 from onec_pipelines_tests.fixtures.goods import FOR_STOCK, Business, stock_of_1c, stock_of_shop
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS, until
 from onec_pipelines_tests.fixtures.pipeline import SYSTEM, control, environment, open_fast, query, sync, value
 from onec_pipelines_tests.fixtures.webhooks import event, post, receiving
 
@@ -49,14 +50,6 @@ def worker(runtime: Runtime) -> Iterator[None]:
         thread.join()
 
 
-def wait_until(condition, seconds: float = 20.0) -> float:
-    begun = time.monotonic()
-    while not condition():
-        assert time.monotonic() - begun < seconds, "it did not happen in time"
-        time.sleep(0.005)
-    return time.monotonic() - begun
-
-
 def with_what_it_needs(name: str) -> list[Entity]:
     names, more = {name}, [name]
     while more:
@@ -75,22 +68,24 @@ def states(database_url: str) -> dict[str, int]:
     return dict(query(database_url, "SELECT state, count(*) FROM integ.retry_queue GROUP BY 1"))
 
 
-def test_a_change_of_stock_is_in_the_shop_within_a_second_of_its_event(runtime, shop, database_url) -> None:
+def test_a_change_of_stock_is_brought_into_the_shop_by_its_event(
+    runtime, shop, database_url, monkeypatch
+) -> None:
+    # A worker that was not woken by the event would not see it before the test is over.
+    monkeypatch.setattr(dispatch, "_POLL_SECONDS", 2.0 * PATIENCE_SECONDS)
     sync(runtime, [BY_NAME[name] for name in FOR_STOCK])
     business = Business(shop, Random(1))  # noqa: S311 - a fixed one, for the test to be the same each time
-    seconds = []
+    listening = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN %%'"
     with receiving(database_url) as receiver, worker(runtime):
+        until(lambda: query(database_url, listening))
         for _ in range(5):
             products = business.step()
             truth = stock_of_1c(shop)
-            begun = time.monotonic()
             assert post(receiver, event("stock.changed", *products)).status == 202
-            wait_until(lambda: stock_of_shop(database_url) == truth)  # noqa: B023 - waited for within the turn
-            seconds.append(time.monotonic() - begun)
-    # The median: the machine that runs the tests has other things to do as well.
-    assert sorted(seconds)[2] < 1.0
+            until(lambda: stock_of_shop(database_url) == truth, pause=0.005)  # noqa: B023 - waited for within the turn
 
 
+@pytest.mark.timeout(900)
 def test_a_thousand_events_out_of_order_doubled_replayed_and_lost_end_in_1cs_own_stock(
     runtime, shop, database_url
 ) -> None:
@@ -99,7 +94,8 @@ def test_a_thousand_events_out_of_order_doubled_replayed_and_lost_end_in_1cs_own
     business = Business(shop, chance)
     sent, waiting = [], []
     lost: set[str] = set()
-    with receiving(database_url) as receiver, worker(runtime):
+    # Signed long before they are replayed.
+    with receiving(database_url, tolerance=3600) as receiver, worker(runtime):
         for number in range(EVENTS):
             products = business.step()
             if chance.random() < 0.2:
@@ -118,7 +114,7 @@ def test_a_thousand_events_out_of_order_doubled_replayed_and_lost_end_in_1cs_own
         sent += waiting
         # What is replayed at the very end is older than everything else.
         assert {post(receiver, one).status for one in sent[:BURST]} == {200}
-        wait_until(lambda: open_items(database_url) == 0, 60.0)
+        until(lambda: open_items(database_url) == 0)
 
     truth, found = stock_of_1c(shop), stock_of_shop(database_url)
     told = {key for one in (truth, found) for key in one if key[1] not in lost}
@@ -165,7 +161,8 @@ def test_a_hint_waits_for_a_sync_that_holds_the_entity_and_no_attempt_is_burnt(
     with receiving(database_url) as receiver:
         post(receiver, event("product.changed", ref))
     with entity_lock(runtime.database, SYSTEM, "products"):
-        assert drain(runtime, kinds=["webhook"]).put_off == 1
+        # Once: it may be due again before the drain is over.
+        assert drain(runtime, kinds=["webhook"], limit=1).put_off == 1
     assert query(database_url, "SELECT state, attempts FROM integ.retry_queue") == [("ready", 0)]
     query(database_url, "UPDATE integ.retry_queue SET run_at = now()")
     assert drain(runtime, kinds=["webhook"]).done == 1

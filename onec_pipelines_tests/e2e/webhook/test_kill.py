@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,13 +18,13 @@ from onec_pipelines.entities import BY_NAME
 from onec_pipelines.inbound import inbound
 from onec_pipelines.simulator.server import Simulator
 from onec_pipelines.webhook.app import PATH
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS, until
 from onec_pipelines_tests.fixtures.pipeline import control, environment, open_fast, query, value
 from onec_pipelines_tests.fixtures.state import debris_of
 from onec_pipelines_tests.fixtures.webhooks import SECRET, event
 
 PROGRAM = Path(__file__).with_name("killed_path.py")
 ROOT = Path(__file__).resolve().parents[3]
-LEASE = 0.5
 NEW_NAME = "Новое имя"
 
 
@@ -69,7 +68,7 @@ class Forker:
 
     def drain(self, variables: dict[str, str], kill_at: str | None = None) -> dict | None:
         """What was drained, or None when the worker was killed."""
-        found = self.ask(do="drain", environment=variables, kill_at=kill_at, lease=LEASE)
+        found = self.ask(do="drain", environment=variables, kill_at=kill_at)
         code = self.ask(do="wait", pid=found["pid"])["code"]
         assert code == (-signal.SIGKILL if kill_at else 0)
         return json.loads(found["says"]) if found["says"] else None
@@ -77,7 +76,7 @@ class Forker:
     @contextmanager
     def receiver(self, variables: dict[str, str], kill_at: str | None = None) -> Iterator[str]:
         """The address of a receiver; at the end it must have died as was asked, or be ended."""
-        found = self.ask(do="receive", environment=variables, kill_at=kill_at, lease=LEASE)
+        found = self.ask(do="receive", environment=variables, kill_at=kill_at)
         yield found["says"].removeprefix("http://")
         if kill_at is None:
             os.kill(found["pid"], signal.SIGTERM)
@@ -93,12 +92,12 @@ def forker() -> Iterator[Forker]:
         yield Forker(process)
         assert process.stdin
         process.stdin.close()
-        process.wait(30)
+        process.wait(PATIENCE_SECONDS)
 
 
 def send(address: str, sent) -> int | None:
     """The status, or None when the other side died before it answered."""
-    connection = http.client.HTTPConnection(address, timeout=30)
+    connection = http.client.HTTPConnection(address, timeout=PATIENCE_SECONDS)
     try:
         connection.request("POST", PATH, sent.body, dict(sent.headers))
         return connection.getresponse().status
@@ -135,11 +134,14 @@ def test_a_worker_that_dies_leaves_the_hint_to_the_next_one(
         assert send(address, event("product.changed", product)) == 202
     assert forker.drain(variables, kill_at) is None
     assert query(database_url, "SELECT state FROM integ.retry_queue") == [("leased",)]
-    time.sleep(LEASE)
-    # The lease is over: whoever comes next takes the item back, after a pause that grows with the attempts.
-    forker.drain(variables)
-    query(database_url, "UPDATE integ.retry_queue SET run_at = now() WHERE state = 'ready'")
-    forker.drain(variables)
-    assert query(database_url, "SELECT state FROM integ.retry_queue") == [("done",)]
+    query(database_url, "UPDATE integ.retry_queue SET lease_until = now()")
+
+    def ends() -> bool:
+        """The lease is over: whoever comes next takes the item back, after a pause that grows with the attempts."""
+        forker.drain(variables)
+        query(database_url, "UPDATE integ.retry_queue SET run_at = now() WHERE state = 'ready'")
+        return query(database_url, "SELECT state FROM integ.retry_queue") == [("done",)]
+
+    until(ends)
     assert changed(database_url) == 1
     assert [line for line in debris_of(database_url) if "products" in line] == []

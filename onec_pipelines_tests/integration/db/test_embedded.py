@@ -10,7 +10,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psycopg
@@ -20,6 +19,7 @@ from onec_pipelines.db.embedded import EmbeddedServer
 from onec_pipelines.db.embedded_place import find_place
 from onec_pipelines.db.urls import conninfo
 from onec_pipelines.errors import Stop
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS, until
 from onec_pipelines_tests.fixtures.postgres import TUNING
 
 AS_ROOT = os.geteuid() == 0
@@ -117,7 +117,9 @@ def test_after_kill_9_the_pid_may_belong_to_somebody_else(server: EmbeddedServer
         assert killed
         os.kill(killed, signal.SIGKILL)
         account = find_place(server.status().data.parent.parent).account
-        with subprocess.Popen(["sleep", "60"], user=account.uid if account else None) as stranger:
+        with subprocess.Popen(
+            ["sleep", str(PATIENCE_SECONDS)], user=account.uid if account else None
+        ) as stranger:
             for file in (server.status().data / "postmaster.pid", lock_of_socket(server)):
                 text = file.read_text(encoding="utf-8")
                 file.write_text(text.replace(str(killed), str(stranger.pid), 1), encoding="utf-8")
@@ -142,7 +144,7 @@ def test_four_processes_at_once_start_one_server(server: EmbeddedServer, short_h
     processes = [context.Process(target=start, args=(short_home, results)) for _ in range(4)]
     for process in processes:
         process.start()
-    urls = {results.get(timeout=60) for _ in processes}
+    urls = {results.get(timeout=PATIENCE_SECONDS) for _ in processes}
     for process in processes:
         process.join()
     assert urls == {server.url}
@@ -154,9 +156,9 @@ def test_a_killed_starter_leaves_nothing_that_blocks(server: EmbeddedServer, sho
     """Killed while initdb works, and again while the server starts."""
     script = "import sys, pathlib; from onec_pipelines.db.embedded import EmbeddedServer as S; "
     script += "S(pathlib.Path(sys.argv[1])).ensure_running()"
-    for seconds in (0.3, 0.5):
+    for sign in ("data-unfinished-*", "data/postmaster.pid"):
         with subprocess.Popen([sys.executable, "-c", script, str(short_home)]) as starter:
-            time.sleep(seconds)
+            until(lambda sign=sign: list((short_home / "postgres").glob(sign)), pause=0.005)
             starter.kill()
     with server:
         assert ask(server.url, "SELECT 1") == 1

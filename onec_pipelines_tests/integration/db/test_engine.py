@@ -15,6 +15,7 @@ from onec_pipelines.db.embedded import EmbeddedServer
 from onec_pipelines.db.engine import Database, Limits, connect, driver_connection
 from onec_pipelines.db.urls import conninfo, with_database
 from onec_pipelines.errors import PipelineError, Quarantine, RetryLater, Stop
+from onec_pipelines_tests.fixtures.patience import until
 from onec_pipelines_tests.fixtures.postgres import TUNING
 
 
@@ -131,10 +132,9 @@ def test_a_missing_table_asks_for_a_migration(database: Database) -> None:
 def test_a_killed_connection_in_the_pool_is_replaced(database: Database, empty_database_url: str) -> None:
     assert count(database) == 0
     with psycopg.connect(conninfo(empty_database_url), autocommit=True) as killer:
-        killer.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+        others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        killer.execute(f"SELECT pg_terminate_backend(pid) {others}".encode())
+        until(lambda: killer.execute(f"SELECT count(*) {others}".encode()).fetchone() == (0,), pause=0.01)
     assert count(database) == 0
 
 

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 
 import psycopg
@@ -17,6 +16,7 @@ from onec_pipelines.db.embedded import EmbeddedServer
 from onec_pipelines.db.migrations import default_folder, migrate, pending, read_folder
 from onec_pipelines.db.urls import conninfo, with_database
 from onec_pipelines.errors import RetryLater, Stop
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS, until
 
 
 @pytest.fixture
@@ -34,10 +34,7 @@ def ask(url: str, statement: str) -> object:
 
 
 def wait_for(url: str, statement: str, answer: object) -> None:
-    deadline = time.monotonic() + 20
-    while (found := ask(url, statement)) != answer:
-        assert time.monotonic() < deadline, f"{statement} is still {found}"
-        time.sleep(0.02)
+    until(lambda: ask(url, statement) == answer, pause=0.02)
 
 
 def stopped(url: str, folder: Path) -> Stop:
@@ -167,31 +164,35 @@ def test_of_four_starts_at_once_one_applies(empty_database_url: str, folder: Pat
     processes = [context.Process(target=run, args=(empty_database_url, folder, results)) for _ in range(4)]
     for process in processes:
         process.start()
-    applied = sorted(results.get(timeout=60) for _ in processes)
+    applied = sorted(results.get(timeout=PATIENCE_SECONDS) for _ in processes)
     for process in processes:
         process.join()
     assert applied == [0, 0, 0, 3]
 
 
 def test_who_waits_too_long_is_told(empty_database_url: str, folder: Path) -> None:
-    (folder / "0003_slow.sql").write_text("SELECT pg_sleep(1);\n", encoding="utf-8")
+    # As long as it takes: it goes on when there is a table of this name.
+    waits = "DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_class WHERE relname = 'go_on') LOOP PERFORM pg_sleep(0.02); END LOOP; END $$;\n"
+    (folder / "0003_slow.sql").write_text(waits, encoding="utf-8")
     slow = threading.Thread(target=migrate, args=(empty_database_url, folder))
     slow.start()
     wait_for(empty_database_url, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", 1)
     with pytest.raises(RetryLater) as caught:
         migrate(empty_database_url, folder, wait_seconds=0.1)
     assert caught.value.code == "MIGRATION_BUSY"
+    with psycopg.connect(conninfo(empty_database_url), autocommit=True) as connection:
+        connection.execute("CREATE TABLE go_on ()")
     slow.join()
 
 
 def test_a_killed_runner_leaves_a_whole_number_of_files(empty_database_url: str, folder: Path) -> None:
     (folder / "0003_slow.sql").write_text(
-        "CREATE TABLE third (x int);\nSELECT pg_sleep(30);\n", encoding="utf-8"
+        "CREATE TABLE third (x int);\nSELECT pg_sleep(600);\n", encoding="utf-8"
     )
     process = multiprocessing.get_context("spawn").Process(target=migrate, args=(empty_database_url, folder))
     process.start()
     sleeping = (
-        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid()"
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()"
     )
     wait_for(empty_database_url, sleeping, 1)
     assert process.pid

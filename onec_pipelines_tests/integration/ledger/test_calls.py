@@ -13,6 +13,7 @@ from onec_pipelines.ledger.calls import CallRecorder, Spent, in_flight, record
 from onec_pipelines.onec.answers import Call
 from onec_pipelines.runtime import Runtime
 from onec_pipelines.settings import load_settings
+from onec_pipelines_tests.fixtures.patience import until
 from onec_pipelines_tests.fixtures.pipeline import query, value
 
 AT = datetime(2026, 5, 4, 10, 0, 0, tzinfo=UTC)
@@ -86,19 +87,15 @@ def test_in_flight_is_the_average_number_of_calls_on_their_way():
 
 
 def test_the_recorder_writes_by_itself_and_the_rest_at_its_end(database, database_url):
-    written = threading.Event()
     recorder = CallRecorder(database, system_name="ut", every_seconds=0.05)
     recorder.note(a_call())
-    for _ in range(200):
-        if value(database_url, "SELECT count(*) FROM integ.calls"):
-            break
-        written.wait(0.02)
+    until(lambda: value(database_url, "SELECT count(*) FROM integ.calls"), pause=0.02)
     assert value(database_url, "SELECT sum(calls) FROM integ.calls") == 1
     recorder = CallRecorder(database, system_name="ut", every_seconds=3600)
     recorder.note(a_call(1))
     recorder.close()
     assert value(database_url, "SELECT sum(calls) FROM integ.calls") == 2
-    assert not [thread for thread in threading.enumerate() if thread.name == "onec-calls"]
+    until(lambda: not [thread for thread in threading.enumerate() if thread.name == "onec-calls"], pause=0.02)
 
 
 def test_figures_wait_while_the_database_cannot_take_them_and_no_error_comes_out(

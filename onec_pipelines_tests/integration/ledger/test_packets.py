@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from onec_pipelines.ledger import exchange_nodes, packet_marks, packets
 from onec_pipelines.ledger.packet_marks import Base, Mark
 from onec_pipelines.ledger.packets import Arrived
 from onec_pipelines.onec.packet_index import PacketIndex
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS, until
 
 SYSTEM, PLAN = "test", "ExchangePlan_ДляODATA"
 NODE = str(UUID(int=7))
@@ -166,7 +166,7 @@ def test_the_lease_ends_with_its_holder(database, database_url):
     program = (
         "import sys, time; from onec_pipelines.db.engine import connect; from onec_pipelines.ledger import exchange_nodes\n"
         "with connect(sys.argv[1]) as d, exchange_nodes.lease(d, 'test', sys.argv[2], sys.argv[3], holder='killed'):\n"
-        "    print('held', flush=True); time.sleep(60)"
+        "    print('held', flush=True); time.sleep(600)"
     )
     lease = exchange_nodes.lease(database, SYSTEM, PLAN, NODE, holder="first")
     with lease as first, database.transaction() as connection:
@@ -179,7 +179,7 @@ def test_the_lease_ends_with_its_holder(database, database_url):
     with pytest.raises(RetryLater, match="killed since"):
         exchange_nodes.lease(database, SYSTEM, PLAN, NODE, holder="me").__enter__()
     other.kill()
-    other.wait(10)
+    other.wait(PATIENCE_SECONDS)
     other.stdout.close()
 
     assert freed(database) == "me"
@@ -187,15 +187,19 @@ def test_the_lease_ends_with_its_holder(database, database_url):
 
 def freed(database):
     """PostgreSQL notices a dead client at its next word, which takes a moment."""
-    ends = time.monotonic() + 10
-    while True:
+    holders = []
+
+    def is_freed():
         try:
             lease = exchange_nodes.lease(database, SYSTEM, PLAN, NODE, holder="me")
             with lease as mine, database.transaction() as connection:
-                return exchange_nodes.guard(driver_connection(connection), mine).holder
+                holders.append(exchange_nodes.guard(driver_connection(connection), mine).holder)
         except RetryLater:
-            if time.monotonic() > ends:
-                raise
+            return False
+        return True
+
+    until(is_freed, pause=0.01)
+    return holders[0]
 
 
 def test_a_large_packet_takes_little_memory(database_url):

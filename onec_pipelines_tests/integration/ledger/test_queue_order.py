@@ -109,7 +109,11 @@ class Story:
         self.database.close()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(steps=st.lists(STEPS, max_size=30))
 def test_order_holds_and_nothing_is_lost(module_database, steps):
     story = Story(module_database)

@@ -12,6 +12,7 @@ from standardwebhooks import Webhook
 
 from onec_pipelines.ledger import alerts
 from onec_pipelines_tests.fixtures.alerts import WEBHOOK_SECRET, http_receiver
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 from onec_pipelines_tests.fixtures.pipeline import query
 
 DEAD = (
@@ -234,7 +235,7 @@ def test_killed_after_the_channel_took_it_the_notice_comes_again_under_the_same_
         [sys.executable, "-c", textwrap.dedent(code)],
         env={**variables, "ONEC_ENV_FILE": "", "PATH": "/usr/bin"},
         check=False,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
     assert died.returncode == -9
     alerting().check()  # the claim of the dead still holds

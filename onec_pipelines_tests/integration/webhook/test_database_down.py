@@ -12,6 +12,9 @@ import pytest
 
 from onec_pipelines.db.embedded import EmbeddedServer
 from onec_pipelines.db.migrations import migrate
+from onec_pipelines.ledger.inbox import InboxWriter
+from onec_pipelines.webhook import group_commit
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS, until
 from onec_pipelines_tests.fixtures.pipeline import value
 from onec_pipelines_tests.fixtures.postgres import TUNING, new_home
 from onec_pipelines_tests.fixtures.webhooks import event, get, post, receiving
@@ -27,7 +30,19 @@ def server():
     shutil.rmtree(home)
 
 
-def test_without_a_database_senders_are_told_to_come_again_and_nothing_is_lost(server, caplog) -> None:
+def test_without_a_database_senders_are_told_to_come_again_and_nothing_is_lost(
+    server, caplog, monkeypatch
+) -> None:
+    count, counted, answers = InboxWriter.count, [], []
+
+    async def noted(self, counts) -> None:
+        counted.append(counts)
+        await count(self, counts)
+
+    monkeypatch.setattr(InboxWriter, "count", noted)
+    # The event is to be the first to fail, and the outage one, however long it takes.
+    monkeypatch.setattr(group_commit, "_COUNTS_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(group_commit, "_TOLD_SECONDS", PATIENCE_SECONDS)
     sent = event("stock.changed", "0a1b2c3d-1111-2222-3333-444455556666")
     with receiving(server.url) as receiver:
         assert post(receiver, event()).status == 202
@@ -35,15 +50,12 @@ def test_without_a_database_senders_are_told_to_come_again_and_nothing_is_lost(s
         down = post(receiver, sent)
         assert (down.status, down.body, down.headers["retry-after"]) == (503, '{"error":"try_later"}', "5")
         assert get(receiver, "/health").status == 503
-        # Long enough for the counts to fail as well: that is no news.
-        time.sleep(2.5)
-        post(receiver, sent)
+        # The counts fail as well: that is no news.
+        monkeypatch.setattr(group_commit, "_COUNTS_SECONDS", 0.05)
+        until(lambda: post(receiver, sent).status == 503 and counted)
         server.ensure_running()
-        deadline = time.monotonic() + 20
-        while (answer := post(receiver, sent)).status == 503:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        assert answer.status == 202
+        until(lambda: answers.append(post(receiver, sent).status) or answers[-1] != 503)
+        assert answers[-1] == 202
         assert get(receiver, "/health").status == 200
     assert value(server.url, "SELECT count(*) FROM integ.webhook_inbox") == 2
     assert value(server.url, "SELECT count FROM integ.webhook_counts WHERE name = 'unavailable'") >= 2
@@ -53,7 +65,7 @@ def test_without_a_database_senders_are_told_to_come_again_and_nothing_is_lost(s
 
 @contextmanager
 def silent_server():
-    """Something that takes connections and never says a word: a database that hangs."""
+    """The address of a database that hangs, which takes connections and never says a word, and these connections."""
     with socket.create_server(("127.0.0.1", 0), backlog=50) as listening:
         held = []
 
@@ -66,18 +78,20 @@ def silent_server():
 
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()
-        yield f"postgresql://nobody@127.0.0.1:{listening.getsockname()[1]}/none"
+        yield f"postgresql://nobody@127.0.0.1:{listening.getsockname()[1]}/none", held
         for connection in held:
             connection.close()
         listening.shutdown(socket.SHUT_RDWR)
 
 
-def test_a_database_that_hangs_holds_nobody_for_long() -> None:
-    with silent_server() as url, receiving(url) as receiver:
+def test_a_database_that_hangs_holds_nobody_for_long(monkeypatch) -> None:
+    for name in ("_COUNTS_SECONDS", "_PAUSE_SECONDS"):
+        monkeypatch.setattr(group_commit, name, PATIENCE_SECONDS)
+    with silent_server() as (url, connections), receiving(url) as receiver:
         begun = time.monotonic()
         assert post(receiver, event()).status == 503
-        assert time.monotonic() - begun < 12
-        # Right after a failure nobody waits for the next one.
-        begun = time.monotonic()
+        assert time.monotonic() - begun < 60
+        # Right after a failure nobody waits for the next one: the database is not asked.
+        asked = len(connections)
         assert post(receiver, event()).status == 503
-        assert time.monotonic() - begun < 1
+        assert len(connections) == asked > 0

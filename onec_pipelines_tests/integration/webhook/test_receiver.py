@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
@@ -11,12 +12,16 @@ from uuid import UUID, uuid4
 import pytest
 
 from onec_pipelines.ledger.inbox import InboxWriter
+from onec_pipelines.webhook import server
 from onec_pipelines.webhook.body import MOST_BYTES
 from onec_pipelines.webhook.signature import new_secret
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS, until
 from onec_pipelines_tests.fixtures.pipeline import query, value
 from onec_pipelines_tests.fixtures.webhooks import (
     SECRET,
     Answer,
+    connected,
+    drip,
     event,
     get,
     head,
@@ -24,6 +29,7 @@ from onec_pipelines_tests.fixtures.webhooks import (
     raw,
     receiving,
     signed_body,
+    until_closed,
 )
 
 A = "0a1b2c3d-1111-2222-3333-444455556666"
@@ -158,12 +164,13 @@ def test_a_capture_is_a_duplicate_in_the_window_and_refused_after_it(database_ur
 
 
 def test_a_good_signature_with_a_wrong_clock_is_told_to_the_log_once(database_url, caplog) -> None:
-    with caplog.at_level(logging.WARNING), receiving(database_url) as receiver:
+    now = int(time.time())
+    with caplog.at_level(logging.WARNING), receiving(database_url, clock=lambda: now) as receiver:
         for _ in range(3):
-            post(receiver, event(timestamp=int(time.time()) - 400))
+            post(receiver, event(timestamp=now - 400))
     told = [record.getMessage() for record in caplog.records if "webhook_clock_skew" in record.getMessage()]
     assert len(told) == 1
-    assert "is 40" in told[0]
+    assert "is 400" in told[0]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe\x00", b"[]", b'{"type":"Bad Type"}'])
@@ -203,12 +210,11 @@ def test_a_body_of_exactly_the_cap_is_read(receiver) -> None:
 
 def test_a_body_that_drips_is_cut_off(database_url) -> None:
     with receiving(database_url, body_seconds=0.3) as receiver:
-        sent = event()
-        begun = time.monotonic()
-        answer = raw(receiver, head(sent), *[b" "] * 20, pause=0.1)
+        with connected(receiver) as connection:
+            connection.sendall(head(event()))
+            answer = drip(connection, b" ")
         assert answer.startswith(b"HTTP/1.1 408")
         assert b"connection: close" in answer
-        assert time.monotonic() - begun < 5
     assert counts(database_url) == {"too_slow": 1}
 
 
@@ -221,22 +227,46 @@ def test_who_does_not_finish_the_headers_is_hung_up_on(database_url, pieces) -> 
     with receiving(database_url, header_seconds=0.3) as receiver:
         begun = time.monotonic()
         assert raw(receiver, *pieces, pause=0.1) == b""
-        assert 0.2 < time.monotonic() - begun < 5
+        assert time.monotonic() - begun > 0.2
 
 
-def test_a_connection_that_is_used_is_not_hung_up_on(database_url) -> None:
-    with receiving(database_url, header_seconds=0.4) as receiver:
-        requests = [head(one) + one.body for one in (event(), event(), event())]
-        answers = raw(
-            receiver, *requests[:2], requests[2].replace(b"host: x", b"connection: close"), pause=0.25
-        )
+def test_a_connection_that_is_used_is_not_hung_up_on(database_url, monkeypatch) -> None:
+    monkeypatch.setattr(server, "KEEP_ALIVE_SECONDS", PATIENCE_SECONDS)
+
+    def request(**headers: str) -> bytes:
+        sent = event()
+        more = "".join(f"\r\n{name}: {text}" for name, text in headers.items()).encode()
+        return head(sent).replace(b"\r\nhost: x", b"\r\nhost: x" + more) + sent.body
+
+    def first_answer(connection) -> bytes:
+        connection.sendall(request())
+        return connection.recv(65_536)
+
+    with receiving(database_url, header_seconds=0.4) as receiver, contextlib.ExitStack() as opened:
+        used: list = []
+
+        def is_in_time() -> bool:
+            """A slow test may be hung up on before it has said anything."""
+            connection = opened.enter_context(connected(receiver))
+            with contextlib.suppress(ConnectionError):
+                used[:] = [connection, first_answer(connection)]
+                return bool(used[1])
+            return False
+
+        until(is_in_time)
+        connection, answers = used
+        time.sleep(0.5)
+        connection.sendall(request())
+        answers += connection.recv(65_536)
+        connection.sendall(request(connection="close"))
+        answers += until_closed(connection)
     assert answers.count(b"HTTP/1.1 202") == 3
 
 
 def test_half_open_connections_do_not_keep_others_out(database_url) -> None:
     import socket  # noqa: PLC0415 - only here
 
-    with receiving(database_url, header_seconds=1.0) as receiver:
+    with receiving(database_url) as receiver:
         held = [socket.create_connection((receiver.host, receiver.port)) for _ in range(300)]
         try:
             for connection in held:

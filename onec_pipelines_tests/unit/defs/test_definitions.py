@@ -16,6 +16,7 @@ from onec_pipelines.defs.partitions import DAILY, today_key
 from onec_pipelines.defs.schedules import SCHEDULES
 from onec_pipelines.entities import ENTITIES
 from onec_pipelines.spec import Layer
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 
 LAYERS = {asset_key(entity, layer) for entity in ENTITIES for layer in layers_of(entity)}
 WEIGHT = "import sys, onec_pipelines.definitions; sys.exit('great_expectations' in sys.modules)"
@@ -149,7 +150,9 @@ def test_schedules_wait_for_somebody_to_switch_them_on(defs):
 
 def test_great_expectations_is_not_loaded_with_the_definitions():
     """It costs seconds and memory in every process (RELIABILITY)."""
-    assert subprocess.run([sys.executable, "-c", WEIGHT], check=False, timeout=60).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-c", WEIGHT], check=False, timeout=PATIENCE_SECONDS).returncode == 0
+    )
 
 
 def test_each_schedule_says_what_it_does_and_keeps_the_clock_of_the_base(defs):

@@ -14,12 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from onec_pipelines.onec import transport, transport_sockets
 from onec_pipelines.onec.client import OnecClient, RetryPolicy
 from onec_pipelines.onec.connection import Connection
 from onec_pipelines.onec.throttle import LocalThrottle
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 
 Behaviour = Callable[[socket.socket], object]
-QUICK = RetryPolicy(attempts=3, total_seconds=5.0, wait_initial=0.01, wait_max=0.05, wait_jitter=0.0)
+QUICK = RetryPolicy(attempts=3, total_seconds=60.0, wait_initial=0.01, wait_max=0.05, wait_jitter=0.0)
 
 
 def respond(
@@ -58,7 +60,7 @@ def reset(peer: socket.socket) -> None:
 def silent(peer: socket.socket) -> None:
     """No answer, for longer than any test waits, or until the client leaves."""
     with contextlib.suppress(OSError):
-        peer.settimeout(10)
+        peer.settimeout(PATIENCE_SECONDS)
         peer.recv(1)
 
 
@@ -160,6 +162,36 @@ def _request(peer: socket.socket) -> str:
     return (head + b"\r\n\r\n" + body).decode("latin-1")
 
 
+class Clock:
+    """The clock of the sockets, which can be put forward: a deadline passes when the test wants, not when the machine is slow."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+    def pass_deadline(self, peer: socket.socket) -> None:
+        """The beginning of an answer, and no more of it before the deadline."""
+        self.ahead = 3600.0
+        with contextlib.suppress(OSError):
+            peer.sendall(b"H")
+        silent(peer)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(transport_sockets, "time", made)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _connections_stay_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that stands still for some seconds is no idle connection."""
+    monkeypatch.setattr(transport, "KEEPALIVE_SECONDS", PATIENCE_SECONDS)
+
+
 @pytest.fixture
 def serve() -> Iterator[Callable[..., FaultServer]]:
     """Start fault servers that end with the test."""
@@ -181,7 +213,7 @@ def connect() -> Callable[..., Connection]:
     def make(url: str, **changes: object) -> Connection:
         given = {"user": "Интеграция", "password": "каналья-7", "timezone": "Europe/Moscow", "system": "test"}
         return Connection(
-            **{"url": url, "deadline_seconds": 2.0, "rate_per_second": 1000.0, **given, **changes}
+            **{"url": url, "deadline_seconds": 60.0, "rate_per_second": 1000.0, **given, **changes}
         )
 
     return make

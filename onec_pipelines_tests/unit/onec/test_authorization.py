@@ -15,6 +15,7 @@ import pytest
 from onec_pipelines.errors import PipelineError, RetryLater, Stop
 from onec_pipelines.onec.authorization import BearerAuthorizer, authorizer_of, shared_authorizer
 from onec_pipelines.onec.logins import Bearer, ClientCredentials
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 from onec_pipelines_tests.unit.onec.conftest import respond
 
 SECRET = "canary-secret"
@@ -27,7 +28,7 @@ NO_RIGHT = respond(
 
 
 def soon():
-    return time.monotonic() + 5
+    return time.monotonic() + PATIENCE_SECONDS
 
 
 def gives(text, *, seconds=300, pause=0.0):

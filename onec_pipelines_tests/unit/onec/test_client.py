@@ -11,6 +11,7 @@ import pytest
 from onec_pipelines.errors import PipelineError, RetryLater, Skip, Stop
 from onec_pipelines.onec.client import RetryPolicy
 from onec_pipelines.onec.throttle import LocalThrottle
+from onec_pipelines_tests.fixtures.patience import until
 from onec_pipelines_tests.unit.onec.conftest import hang_up, respond, silent
 
 PAGE = '{"odata.metadata": "x", "value": []}'
@@ -30,14 +31,14 @@ def fault(code, text, status):
 def test_an_answer_says_what_was_asked_and_what_it_cost(serve, client_of):
     body = b"\xef\xbb\xbf" + PAGE.encode()
     server = serve(respond(gzip.compress(body), headers=("Content-Encoding: gzip",)))
-    before = datetime.now(UTC)
+    before, begun = datetime.now(UTC), time.monotonic()
 
     answer = client_of(server).get("Catalog_X?$format=json&$filter=ИНН%20eq%20'77'".replace("ИНН", "A"))
 
     assert (answer.body, answer.status, answer.wire_bytes) == (body, 200, len(gzip.compress(body)))
     assert answer.request == "GET Catalog_X?$format=json&$filter=A eq '*'"
     assert before - timedelta(seconds=1) <= answer.requested_at <= datetime.now(UTC)
-    assert 0 < answer.elapsed_seconds < 2
+    assert 0 < answer.elapsed_seconds <= time.monotonic() - begun
     assert server.header("Accept") == "application/json"
 
 
@@ -78,7 +79,6 @@ def test_what_may_pass_is_repeated_and_succeeds(serve, client_of, first):
         pytest.param(
             fault("-1", "Недостаточно памяти", "500 E"), RetryLater, "ONEC_OUT_OF_MEMORY", id="memory"
         ),
-        pytest.param(silent, RetryLater, "ONEC_TIMEOUT", id="deadline"),
         pytest.param(respond("", status="302 Found"), Stop, "ONEC_REDIRECT", id="redirect"),
         pytest.param(respond("x" * 5000), Stop, "ONEC_TOO_LARGE", id="too large"),
     ],
@@ -87,9 +87,19 @@ def test_what_repeating_cannot_help_is_sent_once(serve, client_of, first, kind, 
     server = serve(first, respond(PAGE))
 
     with pytest.raises(kind) as caught:
-        client_of(server).get("Catalog_X", deadline=0.5, max_bytes=4000)
+        client_of(server).get("Catalog_X", max_bytes=4000)
 
     assert caught.value.code == code
+    assert len(server.requests) == 1
+
+
+def test_what_did_not_come_by_its_deadline_is_asked_for_once(serve, client_of, clock):
+    server = serve(clock.pass_deadline, respond(PAGE))
+
+    with pytest.raises(RetryLater) as caught:
+        client_of(server).get("Catalog_X")
+
+    assert caught.value.code == "ONEC_TIMEOUT"
     assert len(server.requests) == 1
 
 
@@ -327,17 +337,16 @@ def test_a_closed_client_says_so(serve, client_of):
 
 def test_closing_ends_a_call_of_another_thread(serve, client_of):
     server = serve(silent)
-    client = client_of(server, deadline_seconds=20.0)
+    client = client_of(server, deadline_seconds=200.0)
     with ThreadPoolExecutor(1) as threads:
         call = threads.submit(client.get, "Catalog_X")
-        while not server.requests:
-            time.sleep(0.01)
+        until(lambda: server.requests, pause=0.01)
         begun = time.monotonic()
         client.close()
         with pytest.raises(PipelineError):
             call.result()
 
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 100
 
 
 def test_many_threads_share_one_client(serve, client_of):

@@ -17,6 +17,7 @@ from onec_pipelines.errors import RetryLater, Stop
 from onec_pipelines.onec.page_size import PageSize
 from onec_pipelines.onec.paging import PageCursor, PagePolicy, PageRows, read_pages
 from onec_pipelines.onec.query import SetQuery
+from onec_pipelines_tests.fixtures.patience import until
 
 FIXED = PagePolicy(rows=100, min_rows=10, max_rows=100, overlap=10)
 QUERY = SetQuery(resource="Catalog_X")
@@ -26,7 +27,7 @@ QUERY = SetQuery(resource="Catalog_X")
 class SmallBase:
     """A set of rows and the ways in which its server misbehaves.
 
-    `before_page` runs before each page is made.
+    `before_page` runs before each page is made, `meanwhile` while its request is under way.
     """
 
     rows: list[str] = field(default_factory=list)
@@ -35,7 +36,7 @@ class SmallBase:
     ignores_top: bool = False
     at_most: int | None = None
     memory_for: int | None = None
-    pause: float = 0.0
+    meanwhile: Callable[[], object] = lambda: None
     counts: bool = True
     empty_once_at: int | None = None
     before_page: Callable[[int], None] = lambda _: None
@@ -59,7 +60,7 @@ class SmallBase:
             self.most = max(self.most, self.running)
             self.before_page(skip)
             rows = self._page(skip, top)
-        time.sleep(self.pause)
+        self.meanwhile()
         with self.lock:
             self.running -= 1
         if self.memory_for is not None and top > self.memory_for:
@@ -180,7 +181,8 @@ def test_a_known_number_of_rows_saves_the_request_beyond_the_end(base_of, read):
 
 
 def test_no_more_requests_at_once_than_allowed_and_all_of_them_used(base_of, read):
-    base = base_of(2000, pause=0.02)
+    base = base_of(2000)
+    base.meanwhile = lambda: until(lambda: base.most >= 3, pause=0.005)
 
     read(base, parallel=3)
 
@@ -315,17 +317,19 @@ def test_a_page_too_heavy_for_1c_is_asked_for_in_smaller_pieces_which_grow_again
     assert max(page.top for page in pages[-3:]) > 100
 
 
-def test_a_page_that_takes_too_long_is_asked_for_in_smaller_pieces(base_of, client_of):
-    base = base_of(100)
+def test_a_page_that_takes_too_long_is_asked_for_in_smaller_pieces(base_of, client_of, clock):
+    base = base_of(100, width=2000)  # a whole page is more than one read of the socket
     answer = base.answer
 
     def slow(target):
-        if "$top=100" in target:
-            time.sleep(0.6)
+        clock.ahead = 3600.0 if "$top=100" in target else 0.0
         return answer(target)
 
+    def is_over(_call):
+        clock.ahead = 0.0
+
     base.answer = slow
-    client = client_of(base, deadline_seconds=0.3)
+    client = client_of(base, observer=is_over)
     pages = list(read_pages(client, QUERY, key=("Ref_Key",), rows_of=rows_of, policy=FIXED))
 
     assert keys_of(pages) == set(base.rows)
@@ -388,16 +392,14 @@ def test_a_page_that_does_not_parse_is_fetched_again(base_of, read):
 
 
 def test_leaving_early_asks_for_nothing_more(base_of, client_of):
-    base = base_of(5000, pause=0.01)
+    base = base_of(5000, meanwhile=lambda: time.sleep(0.01))
     with read_pages(
         client_of(base), QUERY, key=("Ref_Key",), rows_of=rows_of, policy=FIXED, parallel=2
     ) as pages:
         next(pages)
-    time.sleep(0.1)
-    asked = len(base.asked)
-    time.sleep(0.1)
+    until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("onec-page")])
 
-    assert len(base.asked) == asked <= 4
+    assert len(base.asked) <= 4
 
 
 def test_a_base_that_cannot_count_by_path_or_inline_is_an_error_and_not_an_empty_set(base_of, read):

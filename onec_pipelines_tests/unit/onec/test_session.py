@@ -8,6 +8,7 @@ import pytest
 from onec_pipelines.errors import RetryLater, Stop
 from onec_pipelines.onec.session import SessionPool
 from onec_pipelines.onec.transport import Exchange
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 from onec_pipelines_tests.unit.onec.conftest import respond
 
 GIVES_SESSION = respond(headers=("Set-Cookie: ibsession=s-1; path=/ut",))
@@ -23,7 +24,7 @@ def exchange():
         method="GET",
         target="/ut/odata/standard.odata/X",
         shown="GET X",
-        ends_at=time.monotonic() + 2,
+        ends_at=time.monotonic() + PATIENCE_SECONDS,
         max_bytes=10_000,
     )
 
@@ -42,7 +43,7 @@ def pool_of(connect):
 
 
 def send(pool):
-    with pool.borrow(1.0) as session:
+    with pool.borrow(PATIENCE_SECONDS) as session:
         return session.send(exchange())
 
 
@@ -156,8 +157,8 @@ def test_no_more_sessions_than_allowed_are_ever_used(serve, pool_of):
     barrier = threading.Barrier(2)
 
     def work():
-        with pool.borrow(1.0) as session:
-            barrier.wait(2)
+        with pool.borrow(PATIENCE_SECONDS) as session:
+            barrier.wait(PATIENCE_SECONDS)
             session.send(exchange())
 
     threads = [threading.Thread(target=work) for _ in range(8)]
@@ -183,7 +184,7 @@ def test_one_thread_keeps_to_one_session(serve, pool_of):
 def test_waiting_for_a_session_ends_and_was_never_sent(serve, pool_of):
     pool = pool_of(serve(respond()), max_sessions=1)
 
-    with pool.borrow(1.0), pytest.raises(RetryLater) as caught, pool.borrow(0.05):
+    with pool.borrow(PATIENCE_SECONDS), pytest.raises(RetryLater) as caught, pool.borrow(0.05):
         pytest.fail("there is no second session")
 
     assert (caught.value.code, caught.value.sent) == ("ONEC_BUSY", False)

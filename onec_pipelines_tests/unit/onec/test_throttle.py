@@ -6,6 +6,7 @@ import pytest
 
 from onec_pipelines.errors import RetryLater
 from onec_pipelines.onec.throttle import LocalThrottle, shared_throttle
+from onec_pipelines_tests.fixtures.patience import PATIENCE_SECONDS
 
 
 class Clock:
@@ -57,7 +58,7 @@ def test_no_more_calls_at_once_than_allowed():
     def work():
         nonlocal running, most
         for _ in range(20):
-            with tested.slot(10):
+            with tested.slot(PATIENCE_SECONDS):
                 with lock:
                     running += 1
                     most = max(most, running)

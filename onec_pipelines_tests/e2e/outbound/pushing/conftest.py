@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from onec_pipelines.dispatch import drain
 from onec_pipelines.ledger import retry_policy
 from onec_pipelines.simulator.server import Simulator
 from onec_pipelines_tests.e2e.outbound.conftest import OPTIONS
+from onec_pipelines_tests.fixtures.patience import until
 from onec_pipelines_tests.fixtures.pipeline import control, environment, open_fast, query
 
 
@@ -47,13 +46,13 @@ def push(runtime, shop_url):
     """Work the queue off until nothing is due within seconds."""
     soon = "SELECT count(*) FROM integ.retry_queue WHERE state = 'ready' AND run_at < now() + interval '3 seconds'"
 
-    def run():
-        ends_at = time.monotonic() + 30
-        while query(shop_url, soon)[0][0] and time.monotonic() < ends_at:
-            drain(runtime, kinds=["push"], threads=1)
-            time.sleep(0.02)
+    def is_idle():
+        if not query(shop_url, soon)[0][0]:
+            return True
+        drain(runtime, kinds=["push"], threads=1)
+        return False
 
-    return run
+    return lambda: until(is_idle, pause=0.02)
 
 
 @pytest.fixture

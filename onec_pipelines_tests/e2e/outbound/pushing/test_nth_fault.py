@@ -10,7 +10,7 @@ from onec_pipelines_tests.fixtures.pushing import ORDER, document_of
 MOST = 40
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("phase", ["before", "after"])
 @pytest.mark.parametrize("client_keys", ["honour", "ignore"])
 def test_a_request_or_an_answer_lost_at_any_step_loses_and_doubles_nothing(  # noqa: PLR0917 - fixtures
