@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["onec_pipelines_tests.fixtures.postgres", "onec_pipelines_tests.fixtures.simulator"]
+
+# In the background of a shell SIGINT is ignored, Dagster copies that to SIGTERM, and processes started here would inherit both.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No example fails because the machine is slow. A test that names health checks of its own names this one, too.
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])

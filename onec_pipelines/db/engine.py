@@ -6,12 +6,13 @@ Here belong opening, limits and transactions. Statements belong to whoever owns 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, create_engine, event
 
 from onec_pipelines.db.errors import translated
@@ -88,7 +89,10 @@ class Database:
         """A psycopg connection of its own in autocommit mode: for session locks, LISTEN and migrations."""
         with translated(), psycopg.connect(conninfo(self.url), autocommit=True, **self._arguments) as raw:
             _apply(self._limits, raw)
-            yield raw
+            try:
+                yield raw
+            finally:
+                _unlock(raw)
 
     def close(self) -> None:
         """Close the pool's connections."""
@@ -105,6 +109,13 @@ def connect(
     under load.
     """
     return Database(url, application_name=application_name, pool_size=pool_size, limits=limits or Limits())
+
+
+def _unlock(session: psycopg.Connection[Any]) -> None:
+    """Free the session's locks now: PostgreSQL notices the end of a connection later, and who comes next would find them held."""
+    if session.info.transaction_status is TransactionStatus.IDLE:
+        with suppress(psycopg.Error):
+            session.execute("SELECT pg_advisory_unlock_all()")
 
 
 def driver_connection(connection: Connection) -> psycopg.Connection[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -176,3 +177,15 @@ def test_repr_shows_no_password() -> None:
 def test_another_driver_has_no_psycopg_connection() -> None:
     with create_engine("sqlite://").connect() as connection, pytest.raises(TypeError, match="psycopg 3"):
         driver_connection(connection)
+
+
+def test_the_locks_of_a_session_are_free_when_it_ends(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As when PostgreSQL has not noticed yet that the connection is gone.
+    with ExitStack() as later:
+        monkeypatch.setattr(psycopg.Connection, "close", lambda raw: later.callback(raw.pgconn.finish))
+        with database.session() as one:
+            one.execute("SELECT pg_advisory_lock(7)")
+        with database.session() as other:
+            assert other.execute("SELECT pg_try_advisory_lock(7)").fetchone() == (True,)
