@@ -59,6 +59,13 @@ _COLUMNS = (
     "id, system_name, kind, subject, ordering_key, payload, attempts, max_attempts, delays, lease_token, lease_until,"
     " created_at"
 )
+# Of `integ.retry_queue i`: due and not held up by an older item; and one whose last worker never came back.
+_CLAIMABLE = (
+    "i.state = 'ready' AND i.run_at <= now() AND NOT EXISTS (SELECT FROM integ.retry_queue older"
+    " WHERE older.system_name = i.system_name AND older.ordering_key = i.ordering_key AND older.is_open"
+    " AND (older.id < i.id OR older.state = 'leased'))"
+)
+_SUSPECT = "i.lost_leases > 0"
 
 
 class LeaseLost(PipelineError):
@@ -257,9 +264,7 @@ def suspects_wait(database: Database, *, system_name: str, kinds: Sequence[str])
             driver_connection(connection)
             .execute(
                 "SELECT EXISTS (SELECT FROM integ.retry_queue i WHERE i.system_name = %s AND i.kind = ANY(%s)"
-                " AND i.state = 'ready' AND i.lost_leases > 0 AND i.run_at <= now() AND NOT EXISTS ("
-                "SELECT FROM integ.retry_queue older WHERE older.system_name = i.system_name"
-                " AND older.ordering_key = i.ordering_key AND older.is_open AND (older.id < i.id OR older.state = 'leased')))",
+                f" AND {_CLAIMABLE} AND {_SUSPECT})".encode(),
                 (system_name, list(kinds)),
             )
             .fetchone()
@@ -306,15 +311,13 @@ def _take(
     worker: str,
     suspects: bool | None,
 ) -> list[Item]:
-    only = {None: "", False: " AND i.lost_leases = 0", True: " AND i.lost_leases > 0"}[suspects]
+    only = "" if suspects is None else f" AND {_SUSPECT}" if suspects else f" AND NOT ({_SUSPECT})"
     with tx.cursor(row_factory=class_row(Item)) as cursor:
         found = cursor.execute(
             "WITH due AS ("
             " SELECT q.id, q.run_at FROM unnest(%(kinds)s::text[]) AS wanted (kind) CROSS JOIN LATERAL ("
             "  SELECT i.id, i.run_at FROM integ.retry_queue i WHERE i.system_name = %(system)s AND i.kind = wanted.kind"
-            f"  AND i.state = 'ready' AND i.run_at <= now(){only} AND NOT EXISTS (SELECT FROM integ.retry_queue older"
-            "   WHERE older.system_name = i.system_name AND older.ordering_key = i.ordering_key AND older.is_open"
-            "   AND (older.id < i.id OR older.state = 'leased'))"
+            f"  AND {_CLAIMABLE}{only}"
             "  ORDER BY i.run_at, i.id LIMIT %(limit)s FOR UPDATE OF i SKIP LOCKED) q),"
             " chosen AS (SELECT id FROM due ORDER BY run_at, id LIMIT %(limit)s)"
             " UPDATE integ.retry_queue q SET state = 'leased', attempts = q.attempts + 1, lease_token = %(token)s,"
